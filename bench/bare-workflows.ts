@@ -1,0 +1,13 @@
+import { proxyActivities } from '@temporalio/workflow';
+
+const { noop } = proxyActivities<{ noop(input: string): Promise<string> }>({
+  startToCloseTimeout: '1 minute',
+  heartbeatTimeout: '15s',
+  retry: { initialInterval: '2s', backoffCoefficient: 2, maximumAttempts: 4 },
+});
+
+/** The reference: nothing but activities, one after another. */
+export async function bareSequence(count: number): Promise<number> {
+  for (let i = 0; i < count; i += 1) await noop(String(i));
+  return count;
+}

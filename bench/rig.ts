@@ -1,0 +1,119 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Client } from '@temporalio/client';
+import { bundleWorkflowCode, DefaultLogger, NativeConnection, Worker } from '@temporalio/worker';
+import { BaseAgent } from '../src/agents/base-agent';
+import { createClient } from '../src/client/connect';
+import type { EnsembleClient } from '../src/client/ensemble-client';
+import { loadConfig } from '../src/config';
+import { migrate } from '../src/db/migrate';
+import { selectProvider } from '../src/llm/factory';
+import { AgentManifest } from '../src/protocol/agent';
+import { Cleanup } from '../src/runtime/cleanup';
+import { startEmbedded } from '../src/runtime/embedded';
+import { connectClient, temporalTarget } from '../src/runtime/temporal';
+import { createWorker } from '../src/runtime/worker';
+import { createLogger } from '../src/telemetry/log';
+
+/** An agent that does nothing: what is left is what an agent costs. */
+class NoopAgent extends BaseAgent<string> {
+  static readonly manifest = {
+    name: 'noop',
+    version: '1.0.0',
+    description: 'Does nothing',
+    output: z.string(),
+  };
+
+  execute(): Promise<string> {
+    return Promise.resolve('done');
+  }
+}
+
+/** Servers of their own, and on them our worker and a bare Temporal worker in one process, with the same options. */
+export interface Rig extends AsyncDisposable {
+  readonly client: EnsembleClient;
+  readonly temporal: Client;
+  readonly bareQueue: string;
+  readonly databaseAdminUrl: string;
+}
+
+export async function startRig(log: (line: string) => void): Promise<Rig> {
+  await using cleanup = new Cleanup();
+  const dataDir = mkdtempSync(join(tmpdir(), 'ensemble-bench-'));
+  // PostgreSQL runs as another user where this process is root.
+  chmodSync(dataDir, 0o755);
+  cleanup.defer(() => rmSync(dataDir, { recursive: true, force: true }));
+  const base = { PATH: process.env['PATH'], HOME: process.env['HOME'], ENSEMBLE_LOG_LEVEL: 'error' };
+  const servers = await startEmbedded({
+    config: loadConfig(base),
+    environment: base,
+    dataDir,
+    announce: log,
+    ui: false,
+    ports: 'any',
+  });
+  cleanup.defer(() => servers.stop());
+  const { databaseAdminUrl, databaseUrl, temporalAddress } = servers;
+  if (databaseAdminUrl === null) throw new Error('The bench wants servers of its own');
+  await migrate({ adminUrl: databaseAdminUrl, appUrl: databaseUrl });
+  const environment = { ...base, TEMPORAL_ADDRESS: temporalAddress, DATABASE_URL: databaseUrl };
+  await startOurs(environment, cleanup);
+  const bareQueue = await startBare(temporalAddress, cleanup);
+  const temporal = await connectClient(temporalTarget(environment));
+  cleanup.defer(() => temporal.connection.close());
+  const client = cleanup.use(await createClient({ environment }));
+  const owned = cleanup.move();
+  return {
+    client,
+    temporal,
+    bareQueue,
+    databaseAdminUrl,
+    [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
+  };
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+async function startOurs(environment: Environment, cleanup: Cleanup): Promise<void> {
+  const config = loadConfig(environment);
+  const manifest = AgentManifest.parse(NoopAgent.manifest);
+  const noop = { manifest, agentClass: NoopAgent, file: 'bench' };
+  const worker = await createWorker({
+    config,
+    environment,
+    log: createLogger({ level: 'error', format: 'json' }),
+    agents: { agents: new Map([['noop', noop]]), problems: [] },
+    model: selectProvider({ ...config, ENSEMBLE_MODEL_PROVIDER: 'offline' }),
+  });
+  cleanup.use(worker);
+  runUntilDisposed(worker, cleanup);
+}
+
+async function startBare(address: string, cleanup: Cleanup): Promise<string> {
+  const connection = await NativeConnection.connect({ address });
+  cleanup.defer(() => connection.close());
+  const taskQueue = 'bare';
+  const workflowBundle = await bundleWorkflowCode({
+    workflowsPath: require.resolve('./bare-workflows'),
+    logger: new DefaultLogger('ERROR'),
+  });
+  const worker = await Worker.create({
+    connection,
+    taskQueue,
+    workflowBundle,
+    activities: { noop: async (input: string) => input },
+    maxConcurrentActivityTaskExecutions: 100,
+  });
+  runUntilDisposed(worker, cleanup);
+  return taskQueue;
+}
+
+function runUntilDisposed(worker: { run(): Promise<void>; shutdown(): void }, cleanup: Cleanup): void {
+  const running = worker.run();
+  cleanup.defer(async () => {
+    worker.shutdown();
+    await running;
+  });
+}

@@ -1,0 +1,22 @@
+import { createClient } from './src/client/connect';
+
+export { createClient, type ClientOptions } from './src/client/connect';
+export type { EnsembleClient, EventOptions, RunSummary, StartedRun } from './src/client/ensemble-client';
+export { AppError, FAILURES, type Failure, type FailureCode } from './src/protocol/failures';
+export type { RunEvent } from './src/protocol/event';
+export type { Json } from './src/protocol/json';
+export type { RunRequestInput as RunRequest, RunResult, RunStatus } from './src/protocol/run';
+
+/** The smallest caller: `node lib/client.js "Summarise: ..."` runs one agent and prints what it says. */
+async function main(task: string): Promise<void> {
+  await using ensemble = await createClient();
+  const result = await ensemble.run({ task, plan: { strategy: 'sequential', agents: ['react'] } });
+  process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
+  process.exitCode = result.status === 'completed' ? 0 : 1;
+}
+
+if (require.main === module)
+  main(process.argv.slice(2).join(' ')).catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  });

@@ -1,0 +1,64 @@
+import { AppError } from '../protocol/failures';
+import type { Json } from '../protocol/json';
+import { LIMITS } from '../protocol/limits';
+import { contextKeyProblem } from '../core/context';
+import type { AgentContext } from '../agents/base-agent';
+import type { ModelProvider } from '../llm/port';
+import { reach } from '../telemetry/kill-points';
+import type { ExecuteDeps } from './execute-agent';
+import type { Turn } from './run-turn';
+import type { Watch } from './watch';
+
+/** What the agent set in this turn; an effect of its completion. */
+export type ContextWrites = Map<string, Json>;
+
+interface Wiring extends Turn {
+  readonly watch: Watch;
+  readonly model: ModelProvider;
+  readonly writes: ContextWrites;
+}
+
+/** Everything the agent may touch, bound to its own run and tenant. */
+export function agentContext(
+  deps: ExecuteDeps,
+  { input, attempt, watch, model, writes }: Wiring,
+): AgentContext {
+  const { tenantId, runId, agent } = input;
+  const log = deps.log.child({ runId, agent: agent.name, tenant: tenantId, attempt: attempt.number });
+  return {
+    runId,
+    agentRunId: attempt.agentRunId,
+    attempt: attempt.number,
+    signal: watch.signal,
+    model,
+    log: {
+      info: (message, fields) => log.info(fields ?? {}, message),
+      warn: (message, fields) => log.warn(fields ?? {}, message),
+    },
+    context: {
+      get: async (key) => {
+        const own = writes.get(key);
+        if (own !== undefined) return own;
+        const value = await deps.readContext(runId, key);
+        return value === undefined ? undefined : deps.repositories.values.load(tenantId, value);
+      },
+      set: (key, value) => {
+        const problem = contextKeyProblem(key);
+        if (problem !== undefined) throw new AppError('INPUT_INVALID', problem);
+        if (writes.size >= LIMITS.contextKeys && !writes.has(key))
+          throw new AppError('INPUT_TOO_LARGE', `One turn may set ${LIMITS.contextKeys} context keys`);
+        writes.set(key, value);
+      },
+    },
+    blobs: { read: (ref) => deps.repositories.blobs.get(tenantId, ref) },
+    tool: async (name, work) => {
+      reach('tool.before');
+      const since = Date.now();
+      const result = await work(watch.signal);
+      log.debug({ tool: name, ms: Date.now() - since }, 'tool call');
+      reach('tool.after');
+      return result;
+    },
+    heartbeat: (note) => watch.heartbeat(note),
+  };
+}

@@ -1,0 +1,137 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { activityInfo, Context } from '@temporalio/activity';
+import { uuidv7 } from 'uuidv7';
+import type { AgentResult } from '../protocol/agent';
+import { AppError, FAILURES } from '../protocol/failures';
+import type { ExecuteAgentInput } from '../protocol/run';
+import type { LoadedAgent } from '../agents/loader';
+import { reach } from '../telemetry/kill-points';
+import type { ActivityDeps } from '.';
+import { applicationFailure, cancellation, failureFrom, isCancelled } from './agent-failure';
+import type { ContextReader } from './context-reader';
+import { runTurn, type Attempt } from './run-turn';
+
+export interface ExecuteDeps extends ActivityDeps {
+  readonly readContext: ContextReader;
+}
+
+/** One attempt of one agent execution: opens the row, lets the agent work, closes the row with everything it did. */
+export function createExecuteAgent(deps: ExecuteDeps) {
+  return async (input: ExecuteAgentInput): Promise<AgentResult> => {
+    const opened = await open(deps, input);
+    if ('stored' in opened) return opened.stored;
+    try {
+      const result = await work(deps, input, opened);
+      reach('completion.before');
+      return result;
+    } catch (error) {
+      throw await recordFailure(deps, { input, attempt: opened, error });
+    }
+  };
+}
+
+async function open(
+  { repositories }: ExecuteDeps,
+  input: ExecuteAgentInput,
+): Promise<Attempt | { readonly stored: AgentResult }> {
+  const info = activityInfo();
+  // Issued here and never part of any input or result, so no history ever holds it.
+  const tokenHash = createHash('sha256').update(randomBytes(32)).digest('hex');
+  reach('open.before');
+  const opened = await repositories.agentRuns.open(input.tenantId, {
+    runId: input.runId,
+    candidateId: uuidv7(),
+    address: input.address,
+    agent: input.agent.name,
+    version: input.agent.version,
+    activityAttempt: info.attempt,
+    scheduledAtMs: info.scheduledTimestampMs,
+    tokenHash,
+    worker: workerIdentity(),
+    events: input.events,
+  });
+  reach('open.after');
+  switch (opened.outcome) {
+    case 'open':
+      return { agentRunId: opened.agentRunId, number: opened.attempt, tokenHash };
+    case 'closed': {
+      if (opened.result !== null) return { stored: opened.result };
+      const failure = opened.failure ?? { code: 'AGENT_FAILED', message: 'Failed in an earlier execution' };
+      throw applicationFailure({
+        code: 'RUN_FINAL',
+        message: `Already closed: ${failure.code}, ${failure.message}`,
+      });
+    }
+    case 'run-final':
+      throw applicationFailure({ code: 'RUN_FINAL', message: `The run is already ${opened.status}` });
+    case 'fenced':
+      throw applicationFailure({ code: 'ATTEMPT_FENCED', message: 'A later attempt is already under way' });
+  }
+}
+
+async function work(deps: ExecuteDeps, input: ExecuteAgentInput, attempt: Attempt): Promise<AgentResult> {
+  const agent = loadedAgent(deps, input);
+  const result = await runTurn(deps, { input, attempt, agent });
+  reach('close.before');
+  const closed = await deps.repositories.agentRuns.close(input.tenantId, {
+    runId: input.runId,
+    agentRunId: attempt.agentRunId,
+    attempt: attempt.number,
+    tokenHash: attempt.tokenHash,
+    result,
+    usage: result.usage,
+  });
+  reach('close.after');
+  if (closed.outcome === 'fenced')
+    throw new AppError('ATTEMPT_FENCED', 'A later attempt took over; this one changed nothing');
+  // `already`: another attempt closed the row first; its result is the one that counts.
+  if (closed.outcome === 'already' && closed.result !== null) return closed.result;
+  return result;
+}
+
+function loadedAgent({ agents }: ExecuteDeps, { agent }: ExecuteAgentInput): LoadedAgent {
+  const loaded = agents.get(agent.name);
+  if (loaded === undefined)
+    throw new AppError(
+      'AGENT_NOT_LOADED',
+      `This worker has no agent "${agent.name}"; is its file in an agents folder?`,
+    );
+  return loaded;
+}
+
+interface FailedAttempt {
+  readonly input: ExecuteAgentInput;
+  readonly attempt: Attempt;
+  readonly error: unknown;
+}
+
+/** Keeps the failed attempt in PostgreSQL and gives back what Temporal is to be told. */
+async function recordFailure(deps: ExecuteDeps, { input, attempt, error }: FailedAttempt): Promise<unknown> {
+  const cancelled = isCancelled(error);
+  const reason = cancelled ? cancellation(Context.current().cancellationDetails) : error;
+  const failure = failureFrom(reason);
+  const willRetry = FAILURES[failure.code].retry && activityInfo().attempt < input.maxAttempts;
+  const log = deps.log.child({ runId: input.runId, agent: input.agent.name, tenant: input.tenantId });
+  log[FAILURES[failure.code].log](
+    { code: failure.code, attempt: attempt.number, willRetry },
+    failure.message,
+  );
+  try {
+    await deps.repositories.agentRuns.failAttempt(input.tenantId, {
+      runId: input.runId,
+      agentRunId: attempt.agentRunId,
+      attempt: attempt.number,
+      tokenHash: attempt.tokenHash,
+      failure,
+      willRetry,
+    });
+  } catch (unrecorded) {
+    // The next opening records this attempt as lost; the agent's own failure matters more than this one.
+    log.warn({ err: unrecorded }, 'a failed attempt could not be recorded at once');
+  }
+  return cancelled && failure.code === 'RUN_CANCELLED' ? error : applicationFailure(failure, reason);
+}
+
+function workerIdentity(): string {
+  return Context.current().info.taskQueue + '@' + String(process.pid);
+}

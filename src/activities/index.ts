@@ -1,0 +1,27 @@
+import type { Client } from '@temporalio/client';
+import type { LoadedAgent } from '../agents/loader';
+import type { Repositories } from '../db/repositories';
+import type { ModelProvider } from '../llm/port';
+import type { FinishRunInput, SettleAgentInput } from '../protocol/run';
+import type { Logger } from '../telemetry/log';
+import { createContextReader } from './context-reader';
+import { createExecuteAgent } from './execute-agent';
+import { createFinishRun, createSettleAgent } from './settle';
+
+/** What the activities are built over. */
+export interface ActivityDeps {
+  readonly repositories: Repositories;
+  readonly agents: ReadonlyMap<string, LoadedAgent>;
+  readonly model: ModelProvider;
+  /** Asks run workflows for their shared context. */
+  readonly client: Client;
+  readonly log: Logger;
+}
+
+/** Every activity of the worker; workflows know them by this type alone. */
+export const createActivities = (deps: ActivityDeps) => ({
+  executeAgent: createExecuteAgent({ ...deps, readContext: createContextReader(deps.client) }),
+  settleAgent: (input: SettleAgentInput) => createSettleAgent(deps)(input),
+  finishRun: (input: FinishRunInput) => createFinishRun(deps)(input),
+});
+export type Activities = ReturnType<typeof createActivities>;

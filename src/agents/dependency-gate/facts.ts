@@ -1,0 +1,92 @@
+import { nameOfLocation } from '../tools/lockfile/entry';
+import { plain } from './cite';
+import type { FootprintReport } from './footprint-report';
+import type { InventoryReport } from './inventory-report';
+import { shorten } from './markdown';
+import type { Decision, PolicyReport, Verdict } from './policy-schema';
+
+/** What the report is written from. */
+export interface ReportFacts {
+  readonly inventory: InventoryReport;
+  readonly policy: PolicyReport;
+  /** Null where that agent was skipped; the policy then says so. */
+  readonly footprint: FootprintReport | null;
+}
+
+/** Findings told in the summary; the tables hold more. */
+const MAX_TOLD = 5;
+
+const MEANING: Readonly<Record<Verdict, string>> = {
+  block: 'must not be merged as it is',
+  waive: 'may be merged once somebody answers for what was found',
+  merge: 'may be merged',
+};
+
+/** The facts as sentences, most important first: all that a model is told, and the summary where no model is used. */
+export function factSentences(facts: ReportFacts): readonly string[] {
+  const { inventory, policy } = facts;
+  return [
+    `Verdict ${policy.verdict}: this change ${MEANING[policy.verdict]}. ${policy.reason}`,
+    ...told(policy, 'block'),
+    ...told(policy, 'waive'),
+    changeSentence(inventory),
+    ...sizeSentences(facts),
+    ...told(policy, 'merge').slice(0, 2),
+  ];
+}
+
+/** The summary where no model wrote one; the report states the reason for the verdict by itself. */
+export function templatedSummary(facts: ReportFacts): string {
+  const worst = told(facts.policy, facts.policy.verdict).slice(0, 2);
+  const { policy, inventory } = facts;
+  return [
+    `This change ${MEANING[policy.verdict]}.`,
+    ...(policy.verdict === 'merge' ? [] : worst),
+    changeSentence(inventory),
+  ].join(' ');
+}
+
+/** A path as people read it: the names from the project to the package. */
+export function pathText(path: readonly string[]): string {
+  if (path.length === 0) return 'nothing leads to it';
+  return path.map((location) => (location === '' ? 'root' : plain(nameOfLocation(location)))).join(' › ');
+}
+
+function told({ decisions }: PolicyReport, verdict: Verdict): readonly string[] {
+  const mine = decisions.filter((decision) => decision.verdict === verdict);
+  const sentences = mine.slice(0, MAX_TOLD).map(tell);
+  const rest = mine.length - sentences.length;
+  return rest > 0
+    ? [...sentences, `${rest} more ${rest === 1 ? 'finding is' : 'findings are'} decided as ${verdict}.`]
+    : sentences;
+}
+
+function tell({ finding, verdict, rule, reason }: Decision): string {
+  const where = finding.dev ? 'in development only' : 'in production';
+  const path = finding.path.length > 1 ? ` It came in by ${shorten(pathText(finding.path), 300)}.` : '';
+  const severity = finding.severity === 'unknown' ? 'cannot be known' : finding.severity;
+  return `${finding.claim.replace(/\.$/, '')} (${severity}, ${where}; ${verdict} by rule ${rule}).${path} ${reason}`;
+}
+
+function changeSentence({ counts, base, head, direct }: InventoryReport): string {
+  const total = counts.added + counts.changed + counts.moved + counts.removed;
+  if (base === null) {
+    return `There is nothing to compare with, so all ${counts.added} packages of ${plain(head.name)} count as added.`;
+  }
+  if (total === 0) return `Between ${plain(base.name)} and ${plain(head.name)} no package changes.`;
+  const asked =
+    direct.length === 0 ? '' : ` The project itself asks for ${direct.length} things differently.`;
+  return (
+    `Packages added: ${counts.added}, changed: ${counts.changed}, moved: ${counts.moved}, ` +
+    `removed: ${counts.removed}.${asked}`
+  );
+}
+
+function sizeSentences({ footprint }: ReportFacts): readonly string[] {
+  if (footprint === null) return [];
+  const { head, base } = footprint.totals;
+  const before = base === null ? '' : `, where there were ${base.packages} before`;
+  return [
+    `The head installs ${head.packages} packages${before}; ${head.production} of them are used in production.`,
+  ];
+}

@@ -1,0 +1,22 @@
+import type { AgentStep, Step } from '../../protocol/plan';
+
+/** The dependency gate as a plan: take stock, look from three sides at once, judge, write. */
+export function gatePlan(): Step {
+  return {
+    type: 'sequence',
+    steps: [
+      agent('inventory'),
+      {
+        type: 'parallel',
+        steps: [agent('licence'), agent('provenance'), agent('footprint')],
+        aggregate: 'merge',
+      },
+      agent('policy'),
+      agent('report-writer'),
+    ],
+  };
+}
+
+function agent(name: string): AgentStep {
+  return { type: 'agent', agent: name };
+}

@@ -1,0 +1,59 @@
+import { DEFAULT_PROJECT_ID, LOCAL_TENANT_ID } from '../protocol/run';
+import { type Config, type Environment, loadConfig } from '../config';
+import { RunNotifications } from '../db/notifications';
+import { createPool } from '../db/pool';
+import { createRepositories } from '../db/repositories';
+import { assertSchemaCurrent } from '../db/migrate';
+import { AppError } from '../protocol/failures';
+import { connectClient, temporalTarget } from '../runtime/temporal';
+import type { EnsembleClient } from './ensemble-client';
+import { InProcessClient } from './in-process';
+
+export interface ClientOptions {
+  /** Whose runs these are; the tenant and project that migrations create, unless said otherwise. */
+  readonly tenantId?: string;
+  readonly projectId?: string;
+  /** The environment to read; the process's own by default. */
+  readonly environment?: Environment;
+}
+
+/** Connects to Temporal and PostgreSQL as the environment says. Dispose it, or `await using` it. */
+export async function createClient(options: ClientOptions = {}): Promise<EnsembleClient> {
+  const environment = options.environment ?? process.env;
+  const config = loadConfig(environment);
+  const url = databaseUrl(config);
+  const notifications = new RunNotifications(url, () => undefined);
+  const pool = createPool(url, {
+    size: config.DATABASE_POOL_SIZE,
+    applicationName: 'ensemble-client',
+    onError: () => undefined,
+  });
+  try {
+    await assertSchemaCurrent(pool);
+    const temporal = await connectClient(temporalTarget(environment));
+    return new InProcessClient({
+      repositories: createRepositories(pool),
+      notifications,
+      temporal,
+      taskQueue: config.ENSEMBLE_TASK_QUEUE,
+      tenantId: options.tenantId ?? LOCAL_TENANT_ID,
+      projectId: options.projectId ?? DEFAULT_PROJECT_ID,
+      close: async () => {
+        await notifications[Symbol.asyncDispose]();
+        await temporal.connection.close();
+        await pool.end();
+      },
+    });
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+}
+
+function databaseUrl({ DATABASE_URL }: Config): string {
+  if (DATABASE_URL !== undefined) return DATABASE_URL;
+  throw new AppError(
+    'CONFIG_INVALID',
+    'DATABASE_URL is not set: say where PostgreSQL is, or use `npm start`',
+  );
+}

@@ -1,0 +1,135 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import { uuidv7 } from 'uuidv7';
+import type { BlobRef, Json } from '../protocol/json';
+import type { RunRequestInput, RunResult } from '../protocol/run';
+import { workflowIdOf } from '../core/ids';
+import { textOf } from '../core/text';
+import type { RunNotifications } from '../db/notifications';
+import type { Repositories } from '../db/repositories';
+import { decoded } from '../runtime/data-converter';
+import { settleRun } from '../runtime/settle-run';
+import { startRun } from '../runtime/start-run';
+import type { EnsembleClient, EventOptions, RunSummary, StartedRun } from './ensemble-client';
+import { readEvents } from './events';
+import { findRun } from './find-run';
+import { pinnable } from './pinnable';
+import { acceptRequest } from './request';
+import { isFinal, resultOf } from './result';
+
+export interface InProcessOptions {
+  readonly repositories: Repositories;
+  readonly notifications: RunNotifications;
+  readonly temporal: Client;
+  readonly taskQueue: string;
+  readonly tenantId: string;
+  readonly projectId: string;
+  /** Closes what the client was given to own. */
+  readonly close: () => Promise<void>;
+}
+
+/** How often a run that has no workflow yet is looked at again. */
+const UNSTARTED_POLL_MS = 500;
+
+/** The client over Temporal and PostgreSQL themselves: no server of ours between. */
+export class InProcessClient implements EnsembleClient {
+  constructor(private readonly options: InProcessOptions) {}
+
+  async start(request: RunRequestInput): Promise<StartedRun> {
+    const { repositories, tenantId, projectId } = this.options;
+    const accepted = acceptRequest(request, pinnable(await repositories.agents.list()));
+    const { plan, agents, idempotencyKey, requestHash } = accepted;
+    const task = await repositories.values.store(tenantId, accepted.task);
+    const input = await repositories.values.store(tenantId, accepted.input);
+    const row = { runId: uuidv7(), projectId, task, input, plan, agents, idempotencyKey, requestHash };
+    const { runId, created, status } = await repositories.runs.create(tenantId, row);
+    // What was accepted first under the key is what runs; where it has run, there is nothing to start.
+    if (!isFinal(status))
+      await startRun(this.options, created ? { ...row, id: runId, tenantId } : await this.find(runId));
+    return { runId, workflowId: workflowIdOf(runId), created };
+  }
+
+  async run(request: RunRequestInput): Promise<RunResult> {
+    const { runId } = await this.start(request);
+    return this.result(runId);
+  }
+
+  async result(runId: string): Promise<RunResult> {
+    const row = await this.find(runId);
+    if (!isFinal(row.status)) await this.ended(runId);
+    return resultOf(this.options, runId);
+  }
+
+  describe(runId: string): Promise<RunResult> {
+    return resultOf(this.options, runId);
+  }
+
+  events(runId: string, options: EventOptions = {}) {
+    return readEvents(this.options, runId, options);
+  }
+
+  async output(runId: string, address: string): Promise<Json | undefined> {
+    const { repositories, tenantId } = this.options;
+    const value = await repositories.agentRuns.outputOf(tenantId, runId, address);
+    return value === undefined ? undefined : repositories.values.load(tenantId, value);
+  }
+
+  async query<T>(runId: string, what: 'context' | 'roster' | 'plan'): Promise<T> {
+    await this.find(runId);
+    return decoded(await this.handle(runId).query<T>(what), `The answer to ${what}`);
+  }
+
+  async cancel(runId: string): Promise<void> {
+    const row = await this.find(runId);
+    if (!isFinal(row.status)) await this.handle(runId).cancel();
+  }
+
+  async list(options: { readonly limit?: number } = {}): Promise<readonly RunSummary[]> {
+    const { repositories, tenantId, projectId } = this.options;
+    const rows = await repositories.runs.list(tenantId, { projectId, limit: options.limit ?? 20 });
+    return Promise.all(
+      rows.map(async ({ id, status, task, createdAt, endedAt }) => ({
+        runId: id,
+        status,
+        task: textOf(await repositories.values.load(tenantId, task)),
+        createdAt,
+        endedAt,
+      })),
+    );
+  }
+
+  upload(bytes: Uint8Array, mediaType: string): Promise<BlobRef> {
+    return this.options.repositories.blobs.put(this.options.tenantId, bytes, mediaType);
+  }
+
+  async ready(): Promise<void> {
+    const { repositories, temporal } = this.options;
+    await repositories.agents.list();
+    await temporal.connection.ensureConnected();
+    await temporal.workflowService.getSystemInfo({});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.options.close();
+  }
+
+  private handle(runId: string) {
+    return this.options.temporal.workflow.getHandle(workflowIdOf(runId));
+  }
+
+  private find(runId: string) {
+    return findRun(this.options, runId);
+  }
+
+  /** Waits until the run is over, also where its workflow is closed from outside, or not started yet. */
+  private async ended(runId: string): Promise<void> {
+    const { tenantId } = this.options;
+    for (;;) {
+      const { outcome } = await settleRun(this.options, { tenantId, runId });
+      if (outcome !== 'no-workflow') return;
+      // Whoever accepted it died before starting it: a worker's reconciler does so instead.
+      if (isFinal((await this.find(runId)).status)) return;
+      await sleep(UNSTARTED_POLL_MS);
+    }
+  }
+}

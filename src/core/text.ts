@@ -1,0 +1,15 @@
+import type { Json } from '../protocol/json';
+
+/** A JSON value as people read it: text as it is, anything else as JSON. */
+export function textOf(json: Json): string {
+  return typeof json === 'string' ? json : JSON.stringify(json);
+}
+
+const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(0000|d[89ab][0-9a-f]{2}|d[c-f][0-9a-f]{2})/i;
+
+/** What in a JSON text PostgreSQL cannot keep: a null character or half a surrogate pair; undefined where all is well. */
+export function unstorable(json: string): string | undefined {
+  const found = UNSTORABLE.exec(json)?.[1];
+  if (found === undefined) return undefined;
+  return found === '0000' ? 'a null character (U+0000)' : `half a surrogate pair (U+${found.toUpperCase()})`;
+}

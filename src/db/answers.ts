@@ -1,0 +1,119 @@
+import { z } from 'zod';
+import type { AgentResult, AgentVersion, Degradation, Usage } from '../protocol/agent';
+import { AppError, type Failure, isFailureCode } from '../protocol/failures';
+import { Value } from '../protocol/json';
+import { AGENT_RUN_STATUSES, RUN_STATUSES } from '../protocol/run';
+
+// A newer version may have written codes that this one does not know; the message still tells.
+const code = z.string().transform((value) => (isFailureCode(value) ? value : 'INTERNAL'));
+
+export const StoredFailure: z.ZodType<Failure> = z.object({ code, message: z.string() });
+
+export const StoredUsage: z.ZodType<Usage> = z.object({
+  modelCalls: z.number(),
+  inputTokens: z.number().nullable(),
+  outputTokens: z.number().nullable(),
+});
+
+export const StoredAgentResult: z.ZodType<AgentResult> = z.object({
+  agentRunId: z.string(),
+  output: Value,
+  effects: z.object({
+    context: z.array(z.object({ op: z.literal('set'), key: z.string(), value: Value })),
+  }),
+  usage: StoredUsage,
+});
+
+export const StoredAgents: z.ZodType<readonly AgentVersion[]> = z.array(
+  z.object({
+    name: z.string(),
+    version: z.string(),
+    agentType: z.string(),
+    capabilities: z.array(z.string()),
+    timeoutMs: z.number(),
+  }),
+);
+
+export const StoredDegraded: z.ZodType<readonly Degradation[]> = z.array(
+  z.object({
+    address: z.string(),
+    agent: z.string(),
+    code,
+    message: z.string(),
+    instead: z.enum(['failed', 'skipped', 'fallback']),
+  }),
+);
+
+const runUnknown = z.object({ outcome: z.literal('run-unknown') });
+const runFinal = z.object({ outcome: z.literal('run-final'), status: z.enum(RUN_STATUSES) });
+const fenced = z.object({ outcome: z.literal('fenced') });
+
+/** An agent run that is over: what it brought, or why it brought nothing. */
+const closedRow = {
+  agentRunId: z.string(),
+  attempt: z.number(),
+  status: z.enum(AGENT_RUN_STATUSES).exclude(['running']),
+  result: StoredAgentResult.nullable(),
+  failure: StoredFailure.nullable(),
+};
+
+export const CreateAnswer = z.discriminatedUnion('outcome', [
+  z.object({ outcome: z.enum(['created', 'existing']), runId: z.string(), status: z.enum(RUN_STATUSES) }),
+  z.object({ outcome: z.literal('conflict'), runId: z.string() }),
+  z.object({ outcome: z.literal('project-unknown') }),
+]);
+
+export const AppendAnswer = z.discriminatedUnion('outcome', [
+  z.object({ outcome: z.literal('appended'), count: z.number() }),
+  runFinal,
+  runUnknown,
+]);
+
+export const FinishAnswer = z.discriminatedUnion('outcome', [
+  z.object({ outcome: z.enum(['finished', 'already']), status: z.enum(RUN_STATUSES) }),
+  runUnknown,
+]);
+
+export const OpenAnswer = z.discriminatedUnion('outcome', [
+  z.object({ outcome: z.literal('open'), agentRunId: z.string(), attempt: z.number() }),
+  z.object({ outcome: z.literal('closed'), ...closedRow }),
+  fenced,
+  runFinal,
+  runUnknown,
+]);
+
+export const CloseAnswer = z.discriminatedUnion('outcome', [
+  z.object({ outcome: z.literal('closed') }),
+  z.object({ outcome: z.literal('already'), ...closedRow }),
+  fenced,
+]);
+
+export const FailAttemptAnswer = z.object({ outcome: z.enum(['recorded', 'already', 'fenced']) });
+
+export const SettleAnswer = z.discriminatedUnion('outcome', [
+  z.object({ outcome: z.literal('settled'), agentRunId: z.string(), attempt: z.number() }),
+  z.object({ outcome: z.literal('adopted'), ...closedRow, result: StoredAgentResult }),
+  z.object({ outcome: z.literal('already'), ...closedRow }),
+  runFinal,
+  runUnknown,
+]);
+
+/** Parses what the database answered; anything else than expected is a fault of ours. */
+export function parseStored<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new AppError(
+    'INTERNAL',
+    `PostgreSQL holds a value of another shape at "${issue?.path.join('.')}": ${issue?.message}`,
+  );
+}
+
+/** The answer, or RUN_UNKNOWN where the tenant has no such run. */
+export function knownRun<T extends { readonly outcome: string }>(
+  answer: T,
+  runId: string,
+): Exclude<T, { readonly outcome: 'run-unknown' }> {
+  if (answer.outcome === 'run-unknown') throw new AppError('RUN_UNKNOWN', `There is no run ${runId}`);
+  return answer as Exclude<T, { readonly outcome: 'run-unknown' }>;
+}

@@ -1,0 +1,179 @@
+import { and, asc, eq } from 'drizzle-orm';
+import type { Pool } from 'pg';
+import type { z } from 'zod';
+import type { AgentResult, Usage } from '../../protocol/agent';
+import type { NewEvent } from '../../protocol/event';
+import type { Failure } from '../../protocol/failures';
+import type { Value } from '../../protocol/json';
+import {
+  CloseAnswer,
+  FailAttemptAnswer,
+  knownRun,
+  OpenAnswer,
+  parseStored,
+  SettleAnswer,
+  StoredAgentResult,
+  StoredFailure,
+  StoredUsage,
+} from '../answers';
+import type { AgentRunRow, AttemptRow } from '../rows';
+import { agentRunAttempts, agentRuns } from '../schema/runs';
+import { callFunction, withTenant } from '../tenant-door';
+
+/** Which agent execution of a run, and the id it gets if this call is the one that makes its row. */
+export interface AgentRunKey {
+  readonly runId: string;
+  /** A UUIDv7 made by the caller. */
+  readonly candidateId: string;
+  readonly address: string;
+  readonly agent: string;
+  readonly version: string;
+}
+
+export interface OpenAgentRun extends AgentRunKey {
+  /** With `activityAttempt`: which of two openings is the younger. */
+  readonly scheduledAtMs: number;
+  readonly activityAttempt: number;
+  /** Hash of the token that this attempt alone holds: the same opening sent twice with it is one. */
+  readonly tokenHash: string;
+  readonly worker: string;
+  /** Decisions of the workflow; appended first. */
+  readonly events: readonly NewEvent[];
+}
+
+/** Proof that an attempt holds its agent run. */
+export interface AttemptKey {
+  readonly runId: string;
+  readonly agentRunId: string;
+  readonly attempt: number;
+  readonly tokenHash: string;
+}
+
+export interface CloseAgentRun extends AttemptKey {
+  readonly result: AgentResult;
+  readonly usage: Usage;
+  readonly events?: readonly NewEvent[] | undefined;
+}
+
+export interface FailAttempt extends AttemptKey {
+  readonly failure: Failure;
+  readonly willRetry: boolean;
+  readonly nextAttemptInMs?: number | undefined;
+}
+
+export interface SettleAgentRun extends AgentRunKey {
+  readonly status: 'failed' | 'cancelled';
+  readonly failure: Failure;
+  readonly events: readonly NewEvent[];
+}
+
+type Known<T> = Exclude<T, { readonly outcome: 'run-unknown' }>;
+
+/** `closed`: the work is done or given up, execute nothing. `fenced`: a younger attempt is under way. */
+export type OpenOutcome = Known<z.infer<typeof OpenAnswer>>;
+/** `already`: it was closed before, as the rest says. `fenced`: the attempt lost the row; nothing was written. */
+export type CloseOutcome = z.infer<typeof CloseAnswer>;
+export type FailAttemptOutcome = z.infer<typeof FailAttemptAnswer>;
+/** `adopted`: a completed result was found and stands. `already`: it had failed or been cancelled before. */
+export type SettleOutcome = Known<z.infer<typeof SettleAnswer>>;
+
+/** Agent runs: each attempt fenced, each closed once. */
+export function createAgentRuns(pool: Pool) {
+  return {
+    /** Throws RUN_UNKNOWN. */
+    async open(tenantId: string, opening: OpenAgentRun): Promise<OpenOutcome> {
+      const answer = await callFunction(pool, 'open_agent_run', { tenantId, body: opening });
+      return knownRun(parseStored(OpenAnswer, answer), opening.runId);
+    },
+
+    async close(tenantId: string, closing: CloseAgentRun): Promise<CloseOutcome> {
+      return parseStored(
+        CloseAnswer,
+        await callFunction(pool, 'close_agent_run', { tenantId, body: closing }),
+      );
+    },
+
+    /** Keeps a failed attempt; the attempt holds nothing afterwards. */
+    async failAttempt(tenantId: string, failed: FailAttempt): Promise<FailAttemptOutcome> {
+      return parseStored(
+        FailAttemptAnswer,
+        await callFunction(pool, 'fail_attempt', { tenantId, body: failed }),
+      );
+    },
+
+    /** Throws RUN_UNKNOWN. Closes what the workflow gave up, or adopts the result that came in meanwhile. */
+    async settle(tenantId: string, settlement: SettleAgentRun): Promise<SettleOutcome> {
+      const answer = await callFunction(pool, 'settle_agent_run', { tenantId, body: settlement });
+      return knownRun(parseStored(SettleAnswer, answer), settlement.runId);
+    },
+
+    /** The output of a completed agent run; undefined where there is none. */
+    async outputOf(tenantId: string, runId: string, address: string): Promise<Value | undefined> {
+      const rows = await withTenant(pool, tenantId, (tx) =>
+        tx
+          .select({ result: agentRuns.result })
+          .from(agentRuns)
+          .where(and(eq(agentRuns.runId, runId), eq(agentRuns.address, address))),
+      );
+      return parseStored(StoredAgentResult.nullable(), rows[0]?.result ?? null)?.output;
+    },
+
+    /** In the order of their first opening, each with its failed attempts. */
+    listByRun: (tenantId: string, runId: string) => listByRun(pool, tenantId, runId),
+  };
+}
+
+async function listByRun(pool: Pool, tenantId: string, runId: string): Promise<AgentRunRow[]> {
+  const [rows, attempts] = await withTenant(pool, tenantId, async (tx) => {
+    const ofRun = eq(agentRuns.runId, runId);
+    return [
+      await tx.select().from(agentRuns).where(ofRun).orderBy(asc(agentRuns.createdAt), asc(agentRuns.id)),
+      await tx
+        .select({ attempt: agentRunAttempts })
+        .from(agentRunAttempts)
+        .innerJoin(agentRuns, eq(agentRuns.id, agentRunAttempts.agentRunId))
+        .where(ofRun)
+        .orderBy(asc(agentRunAttempts.attempt)),
+    ] as const;
+  });
+  return rows.map((row) =>
+    toRow(
+      row,
+      attempts.map(({ attempt }) => attempt).filter((attempt) => attempt.agentRunId === row.id),
+    ),
+  );
+}
+
+function toRow(
+  row: typeof agentRuns.$inferSelect,
+  attempts: readonly (typeof agentRunAttempts.$inferSelect)[],
+): AgentRunRow {
+  return {
+    id: row.id,
+    tenantId: row.tenantId,
+    runId: row.runId,
+    address: row.address,
+    agent: row.agent,
+    version: row.version,
+    status: row.status,
+    attempt: row.attempt,
+    worker: row.worker,
+    startedAt: row.startedAt?.toISOString() ?? null,
+    endedAt: row.endedAt?.toISOString() ?? null,
+    result: parseStored(StoredAgentResult.nullable(), row.result),
+    failure: parseStored(StoredFailure.nullable(), row.failure),
+    usage: parseStored(StoredUsage.nullable(), row.usage),
+    attempts: attempts.map(toAttempt),
+  };
+}
+
+function toAttempt(row: typeof agentRunAttempts.$inferSelect): AttemptRow {
+  return {
+    attempt: row.attempt,
+    failure: parseStored(StoredFailure, row.failure),
+    willRetry: row.willRetry,
+    worker: row.worker,
+    startedAt: row.startedAt?.toISOString() ?? null,
+    endedAt: row.endedAt.toISOString(),
+  };
+}

@@ -1,0 +1,43 @@
+import { AppError } from '../../protocol/failures';
+import type { BlobRef, Json, Value } from '../../protocol/json';
+import { LIMITS } from '../../protocol/limits';
+import { encode } from '../encode';
+import type { Blobs } from './blobs';
+
+const MEDIA_TYPE = 'application/json';
+
+/** JSON values: small ones inline, large ones as blobs. */
+export function createValues(blobs: Blobs) {
+  // One after the other: a wide record must not take every connection of the pool at once.
+  const load = async (tenantId: string, value: Value): Promise<Json> => {
+    if ('inline' in value) return value.inline;
+    if ('ref' in value) return parsed(value.ref, await blobs.get(tenantId, value.ref));
+    if ('list' in value) {
+      const items: Json[] = [];
+      for (const item of value.list) items.push(await load(tenantId, item));
+      return items;
+    }
+    const entries: [string, Json][] = [];
+    for (const [key, item] of Object.entries(value.record)) entries.push([key, await load(tenantId, item)]);
+    return Object.fromEntries(entries);
+  };
+  return {
+    /** Throws INPUT_TOO_LARGE over LIMITS.blobBytes. */
+    async store(tenantId: string, json: Json): Promise<Value> {
+      const bytes = Buffer.from(encode(json));
+      if (bytes.byteLength <= LIMITS.inlineValueBytes) return { inline: json };
+      return { ref: await blobs.put(tenantId, bytes, MEDIA_TYPE) };
+    },
+
+    /** Throws INPUT_UNREADABLE where a reference is unknown to the tenant or holds no JSON. */
+    load,
+  };
+}
+
+function parsed(ref: BlobRef, bytes: Uint8Array): Json {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as Json;
+  } catch (cause) {
+    throw new AppError('INPUT_UNREADABLE', `The stored value ${ref.blob} is not JSON`, { cause });
+  }
+}

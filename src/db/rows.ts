@@ -1,0 +1,112 @@
+import type { AgentResult, AgentVersion, Degradation, Usage } from '../protocol/agent';
+import type { RunEvent } from '../protocol/event';
+import type { Failure } from '../protocol/failures';
+import type { Json, JsonObject, Value } from '../protocol/json';
+import type { Step } from '../protocol/plan';
+import type { AgentRunStatus, RunStatus } from '../protocol/run';
+
+/** How urgent a message is, lowest first. */
+export const MESSAGE_PRIORITIES = ['low', 'normal', 'high', 'urgent'] as const;
+export type MessagePriority = (typeof MESSAGE_PRIORITIES)[number];
+
+/** What became of a message. */
+export const MESSAGE_STATUSES = ['accepted', 'delivered', 'dead-lettered'] as const;
+export type MessageStatus = (typeof MESSAGE_STATUSES)[number];
+
+/** A run as PostgreSQL keeps it. Times are ISO 8601 by the database's clock. */
+export interface RunRow {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly projectId: string;
+  readonly status: RunStatus;
+  readonly task: Value;
+  readonly input: Value;
+  readonly plan: Step;
+  readonly agents: readonly AgentVersion[];
+  readonly idempotencyKey: string | null;
+  readonly requestHash: string;
+  readonly result: Value | null;
+  readonly failure: Failure | null;
+  readonly degraded: readonly Degradation[];
+  readonly usage: Usage | null;
+  readonly lastEventSeq: number;
+  readonly createdAt: string;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  readonly updatedAt: string;
+}
+
+/** A run as a list shows it. */
+export type RunSummary = Pick<
+  RunRow,
+  'id' | 'projectId' | 'status' | 'task' | 'failure' | 'createdAt' | 'startedAt' | 'endedAt'
+>;
+
+/** An attempt that failed or was lost. Attempts that completed are not among them. */
+export interface AttemptRow {
+  readonly attempt: number;
+  readonly failure: Failure;
+  readonly willRetry: boolean;
+  readonly worker: string | null;
+  readonly startedAt: string | null;
+  readonly endedAt: string;
+}
+
+/** One agent execution of a run as PostgreSQL keeps it, with every attempt of it that failed. */
+export interface AgentRunRow {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly runId: string;
+  readonly address: string;
+  readonly agent: string;
+  readonly version: string;
+  readonly status: AgentRunStatus;
+  /** 0 where it was closed without ever having been opened. */
+  readonly attempt: number;
+  readonly worker: string | null;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  readonly result: AgentResult | null;
+  readonly failure: Failure | null;
+  readonly usage: Usage | null;
+  readonly attempts: readonly AttemptRow[];
+}
+
+/** What the catalogue keeps of a loaded agent. `manifest` holds JSON Schemas where the class has zod. */
+export interface CatalogueAgent {
+  readonly name: string;
+  readonly version: string;
+  readonly agentType: string;
+  readonly capabilities: readonly string[];
+  readonly manifest: JsonObject;
+}
+
+/** A catalogued agent, and when a worker last said that it has it. */
+export interface CatalogueRow extends CatalogueAgent {
+  readonly lastSeenAt: string;
+}
+
+/** One message between agents: exactly one target and one of the two contents is set. */
+export interface MessageRow {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly runId: string;
+  readonly fromAgent: string;
+  readonly toAgent: string | null;
+  readonly topic: string | null;
+  readonly broadcast: boolean;
+  readonly type: string;
+  readonly priority: MessagePriority;
+  readonly correlationId: string | null;
+  readonly replyTo: string | null;
+  readonly content: Json;
+  readonly contentRef: Json;
+  readonly status: MessageStatus;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+/** An event's row: the event and whose it is. */
+export interface EventRow extends RunEvent {
+  readonly tenantId: string;
+}

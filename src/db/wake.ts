@@ -1,0 +1,33 @@
+import type { Pool } from 'pg';
+
+/** The channel to LISTEN on. A payload is `tenant:run`: no more than a hint to read on from a cursor. */
+export const EVENTS_CHANNEL = 'ensemble_events';
+
+const COALESCE_MS = 20;
+const pending = new WeakMap<Pool, Set<string>>();
+
+/**
+ * Tells whoever listens that a run's story may have grown: after the commit, and together with whatever else
+ * changes in the same moment. A hint lost with its process costs a reader one polling interval, never an event.
+ */
+export function wakeReaders(pool: Pool, payload: string): void {
+  const waiting = pending.get(pool);
+  if (waiting !== undefined) {
+    waiting.add(payload);
+    return;
+  }
+  const payloads = new Set([payload]);
+  pending.set(pool, payloads);
+  setTimeout(() => {
+    pending.delete(pool);
+    notify(pool, [...payloads]);
+  }, COALESCE_MS).unref();
+}
+
+function notify(pool: Pool, payloads: readonly string[]): void {
+  if (pool.ending) return;
+  pool
+    .query('select pg_notify($1, payload) from unnest($2::text[]) as payload', [EVENTS_CHANNEL, payloads])
+    // Whatever is wrong with the connection, the next statement that matters will say so.
+    .catch(() => {});
+}

@@ -1,0 +1,207 @@
+import Anthropic from '@anthropic-ai/sdk';
+import type {
+  ContentBlock,
+  ContentBlockParam,
+  Message,
+  MessageCreateParamsNonStreaming,
+  MessageParam,
+  RawMessageStreamEvent,
+} from '@anthropic-ai/sdk/resources/messages/messages';
+import type { Json } from '../../protocol/json';
+import { answerInvalid, streamEnded, type Attempt } from '../failures';
+import { overHttp, type HttpProviderOptions } from '../http';
+import { tokensOrNull, UNKNOWN_USAGE, type ModelIdentity } from '../model-error';
+import type { ModelChunk, ModelMessage, ModelProvider, ModelReply, ModelRequest, ModelUsage } from '../port';
+import { toReply, type Asked, type RawAnswer } from '../reply';
+import { hasReferences, planSchema, schemaInstruction } from '../schema';
+import { AnthropicStream } from './anthropic-stream';
+
+const BASE_URL = 'https://api.anthropic.com';
+/** The model taken where none is configured. */
+export const ANTHROPIC_DEFAULT_MODEL = 'claude-sonnet-5-5';
+/** The API wants a bound with every request, and thinking counts towards it. */
+const DEFAULT_MAX_TOKENS = 32_000;
+
+type Body = Omit<MessageCreateParamsNonStreaming, 'stream'>;
+
+/** Anthropic through its Messages API, with prompt caching where a conversation goes on with tools. */
+export function anthropicProvider(options: HttpProviderOptions): ModelProvider {
+  const identity: ModelIdentity = { provider: 'anthropic', model: options.model ?? ANTHROPIC_DEFAULT_MODEL };
+  const baseUrl = options.baseUrl ?? BASE_URL;
+  return overHttp(
+    {
+      identity,
+      baseUrl,
+      async send(request, attempt) {
+        const { body, asked } = toBody(request, identity);
+        const client = anthropicClient(baseUrl, options, attempt);
+        const message = await client.messages.create({ ...body, stream: false }, requestOptions(attempt));
+        return readMessage(message, asked, attempt);
+      },
+      async *stream(request, attempt) {
+        const { body, asked } = toBody(request, identity);
+        const client = anthropicClient(baseUrl, options, attempt);
+        const opening = client.messages.create({ ...body, stream: true }, requestOptions(attempt));
+        yield* readStream(attempt.call.each(await attempt.call.until(opening)), asked, attempt);
+      },
+      async count(request, attempt) {
+        const { max_tokens: _, cache_control: __, ...body } = toBody(request, identity).body;
+        const client = anthropicClient(baseUrl, options, attempt);
+        const counted = await client.messages.countTokens(body, requestOptions(attempt));
+        return (
+          tokensOrNull(counted.input_tokens) ??
+          Promise.reject(answerInvalid('the count is not a number', attempt))
+        );
+      },
+      async check(attempt) {
+        await anthropicClient(baseUrl, options, attempt).models.list({ limit: 1 }, requestOptions(attempt));
+      },
+    },
+    options,
+  );
+}
+
+/** A client for one call. Everything that the SDK would otherwise read from the environment is set. */
+function anthropicClient(baseURL: string, { apiKey }: HttpProviderOptions, { call }: Attempt): Anthropic {
+  return new Anthropic({
+    apiKey: apiKey ?? 'none',
+    webhookKey: null,
+    baseURL,
+    fetch: call.fetch,
+    timeout: call.bounds.timeoutMs,
+    maxRetries: 0,
+    // At any other level the SDK prints the lines of a stream that it cannot parse.
+    logLevel: 'off',
+    openTelemetry: false,
+  });
+}
+
+function requestOptions({ call }: Attempt): { signal: AbortSignal; timeout: number; maxRetries: number } {
+  return { signal: call.signal, timeout: call.bounds.timeoutMs, maxRetries: 0 };
+}
+
+function toBody(request: ModelRequest, identity: ModelIdentity): { body: Body; asked: Asked } {
+  const schema = request.schema === undefined ? undefined : planSchema(request.schema);
+  const enforced = schema !== undefined && schema.strict && !hasReferences(schema.schema);
+  const told = schema === undefined || enforced ? undefined : schemaInstruction(schema);
+  const system = [request.system, told].filter(Boolean).join('\n\n');
+  const tools = (request.tools ?? []).map(({ name, description, parameters }) => ({
+    name,
+    description,
+    input_schema: { ...parameters, type: 'object' as const },
+  }));
+  const choice = { auto: 'auto', none: 'none', required: 'any' } as const;
+  const body: Body = {
+    model: identity.model,
+    max_tokens: request.maxOutputTokens ?? DEFAULT_MAX_TOKENS,
+    messages: toMessages(request.messages),
+    ...(system === '' ? {} : { system }),
+    ...(tools.length === 0
+      ? {}
+      : {
+          tools,
+          tool_choice: { type: choice[request.toolChoice ?? 'auto'] },
+          cache_control: { type: 'ephemeral' },
+        }),
+    ...(enforced ? { output_config: { format: { type: 'json_schema', schema: { ...schema.schema } } } } : {}),
+  };
+  return { body, asked: { identity, request, schema } };
+}
+
+/** All results of one turn's tool calls must come together in the user message that follows it. */
+function toMessages(messages: readonly ModelMessage[]): MessageParam[] {
+  const params: { role: 'user' | 'assistant'; content: ContentBlockParam[] }[] = [];
+  for (const message of messages) {
+    const role = message.role === 'assistant' ? 'assistant' : 'user';
+    const last = params.at(-1);
+    if (last?.role === role && role === 'user') last.content.push(...toBlocks(message));
+    else params.push({ role, content: toBlocks(message) });
+  }
+  return params;
+}
+
+function toBlocks(message: ModelMessage): ContentBlockParam[] {
+  if (message.role === 'tool') {
+    const { toolCallId, text, failed = false } = message;
+    return [
+      { type: 'tool_result', tool_use_id: toolCallId, content: text, ...(failed ? { is_error: true } : {}) },
+    ];
+  }
+  // Thinking is signed together with its place: all of the turn goes back as it came.
+  if (message.role === 'assistant' && message.state?.provider === 'anthropic') {
+    return message.state.items as unknown as ContentBlockParam[];
+  }
+  const calls = message.role === 'assistant' ? (message.toolCalls ?? []) : [];
+  const uses = calls.map(({ id, name, arguments: input }) => ({
+    type: 'tool_use' as const,
+    id,
+    name,
+    input,
+  }));
+  // The API takes no empty text.
+  if (message.text.trim() === '' && uses.length > 0) return uses;
+  return [{ type: 'text', text: message.text.trim() === '' ? '(empty)' : message.text }, ...uses];
+}
+
+function readMessage(message: Message, asked: Asked, attempt: Attempt): ModelReply {
+  if (!Array.isArray(message?.content)) throw answerInvalid('the answer is not a message', attempt);
+  const toolCalls = message.content.flatMap((block) =>
+    block.type === 'tool_use'
+      ? [{ id: block.id, name: block.name, arguments: JSON.stringify(block.input ?? {}) }]
+      : [],
+  );
+  return toReply({ ...rawAnswer(message), toolCalls }, asked);
+}
+
+function rawAnswer({ model, content, stop_reason: reason, usage }: Message): RawAnswer {
+  return {
+    model,
+    text: content.flatMap((block) => (block.type === 'text' ? [block.text] : [])).join(''),
+    toolCalls: [],
+    finish: readFinish(reason),
+    usage: readUsage(usage),
+    state: stateOf(content),
+  };
+}
+
+function readFinish(reason: Message['stop_reason']): RawAnswer['finish'] {
+  if (reason === 'refusal') return 'refused';
+  if (reason === 'max_tokens' || reason === 'model_context_window_exceeded') return 'length';
+  return reason === null || reason === undefined ? 'none' : 'stop';
+}
+
+/** `input_tokens` leaves out what the cache took part in; ours is the whole input. */
+function readUsage(usage: Message['usage'] | undefined): ModelUsage {
+  if (usage === undefined || usage === null) return UNKNOWN_USAGE;
+  const fresh = tokensOrNull(usage.input_tokens);
+  const cached = tokensOrNull(usage.cache_read_input_tokens);
+  const written = tokensOrNull(usage.cache_creation_input_tokens);
+  return {
+    inputTokens: fresh === null ? null : fresh + (cached ?? 0) + (written ?? 0),
+    outputTokens: tokensOrNull(usage.output_tokens),
+    cachedInputTokens: cached,
+    reasoningTokens: tokensOrNull(usage.output_tokens_details?.thinking_tokens),
+  };
+}
+
+function stateOf(content: readonly ContentBlock[]): RawAnswer['state'] {
+  if (!content.some((block) => block.type === 'thinking' || block.type === 'redacted_thinking'))
+    return undefined;
+  return { provider: 'anthropic', items: content as unknown as Json };
+}
+
+async function* readStream(
+  events: AsyncIterable<RawMessageStreamEvent>,
+  asked: Asked,
+  attempt: Attempt,
+): AsyncGenerator<ModelChunk, void, undefined> {
+  const stream = new AnthropicStream(asked.identity);
+  for await (const event of events) {
+    const chunk = stream.take(event);
+    if (chunk !== undefined) yield chunk;
+    if (event.type === 'message_stop') break;
+  }
+  const { message, toolCalls } = stream.whole();
+  if (message === undefined || message.stop_reason === null) throw streamEnded(attempt);
+  yield { type: 'end', reply: toReply({ ...rawAnswer(message), toolCalls }, asked) };
+}

@@ -1,0 +1,10 @@
+/** The part of the configuration that decides which model is used; `Config` has these keys. */
+export interface ModelSettings {
+  readonly ENSEMBLE_MODEL_PROVIDER?: string | undefined;
+  readonly ENSEMBLE_MODEL?: string | undefined;
+  readonly ENSEMBLE_MODEL_TIMEOUT_MS?: number | undefined;
+  readonly OPENAI_API_KEY?: string | undefined;
+  readonly OPENAI_BASE_URL?: string | undefined;
+  readonly ANTHROPIC_API_KEY?: string | undefined;
+  readonly ANTHROPIC_BASE_URL?: string | undefined;
+}

@@ -1,0 +1,117 @@
+import { z } from 'zod';
+import type { AgentStatus, AgentVersion, Degradation, Usage } from './agent';
+import type { NewEvent } from './event';
+import type { Failure } from './failures';
+import { type Json, JsonObject, type Value } from './json';
+import { LIMITS } from './limits';
+import { PlanShorthand, Step } from './plan';
+
+/** Created by the first migration; a client that names no tenant or project works here. */
+export const LOCAL_TENANT_ID = '01900000-0000-7000-8000-000000000001';
+export const DEFAULT_PROJECT_ID = '01900000-0000-7000-8000-000000000002';
+
+export const RUN_STATUSES = ['queued', 'running', 'completed', 'failed', 'cancelled'] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+
+export const AGENT_RUN_STATUSES = ['running', 'completed', 'failed', 'cancelled'] as const;
+export type AgentRunStatus = (typeof AGENT_RUN_STATUSES)[number];
+
+/** What a caller asks for. `plan` may be the shorthand `{strategy, agents}`. */
+export const RunRequest = z.strictObject({
+  task: z.string().trim().min(1, 'must not be empty'),
+  plan: z.union([PlanShorthand, Step]),
+  /** Anything beside the task that agents need; files travel as blob references. */
+  input: JsonObject.default({}),
+  idempotencyKey: z.string().min(1).max(LIMITS.idempotencyKeyChars).optional(),
+});
+export type RunRequest = z.infer<typeof RunRequest>;
+export type RunRequestInput = z.input<typeof RunRequest>;
+
+/** What the run workflow is started with: small, pinned, never a transcript. */
+export interface RunWorkflowInput {
+  readonly schemaVersion: 1;
+  readonly tenantId: string;
+  readonly projectId: string;
+  readonly runId: string;
+  readonly task: Value;
+  readonly input: Value;
+  readonly plan: Step;
+  readonly agents: readonly AgentVersion[];
+}
+
+/** The run workflow's own return value; the full result is read from PostgreSQL. */
+export interface RunWorkflowResult {
+  readonly runId: string;
+  readonly status: RunStatus;
+  readonly failure: Failure | null;
+}
+
+/** One agent execution in a run's result. */
+export interface AgentOutcome {
+  readonly address: string;
+  readonly agent: string;
+  readonly status: AgentStatus;
+  readonly attempts: number;
+  readonly usage: Usage | null;
+  readonly failure: Failure | null;
+}
+
+/** What a finished run is. `output` is resolved: no references are left in it. */
+export interface RunResult {
+  readonly runId: string;
+  readonly status: RunStatus;
+  readonly output: Json;
+  readonly failure: Failure | null;
+  readonly degraded: readonly Degradation[];
+  readonly agents: readonly AgentOutcome[];
+  readonly usage: Usage;
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+}
+
+/** An earlier agent's output, as a later agent's activity input names it: read from its row when it is wanted. */
+export interface PreviousOutput {
+  readonly address: string;
+  readonly agent: string;
+  /** Only where no row holds the output: a fallback value of the plan. */
+  readonly output?: Value;
+}
+
+/** Input of the `executeAgent` activity: references and deltas only. */
+export interface ExecuteAgentInput {
+  readonly tenantId: string;
+  readonly projectId: string;
+  readonly runId: string;
+  readonly address: string;
+  readonly agent: AgentVersion;
+  readonly task: Value;
+  readonly runInput: Value;
+  readonly stepInput: Json;
+  readonly previous: readonly PreviousOutput[];
+  readonly maxAttempts: number;
+  /** Events the workflow decided since the last activity returned; appended first, by key. */
+  readonly events: readonly NewEvent[];
+}
+
+/** Input of `settleAgent`: closes the row of an execution that will not be tried again, or adopts what the row holds. */
+export interface SettleAgentInput {
+  readonly tenantId: string;
+  readonly runId: string;
+  readonly address: string;
+  readonly agent: AgentVersion;
+  readonly status: 'failed' | 'cancelled';
+  readonly failure: Failure;
+  readonly events: readonly NewEvent[];
+}
+
+/** Input of `finishRun`: the run's final state, and the decisions that no activity has carried yet. */
+export interface FinishRunInput {
+  readonly tenantId: string;
+  readonly runId: string;
+  readonly status: 'completed' | 'failed' | 'cancelled';
+  readonly output: Value;
+  readonly failure: Failure | null;
+  readonly degraded: readonly Degradation[];
+  readonly usage: Usage;
+  readonly events: readonly NewEvent[];
+}

@@ -1,0 +1,12 @@
+import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import { dataConverter } from './data-converter';
+
+/** Bundles the workflows; without a path those that lie beside this file, from sources and from the build alike. */
+export async function bundleWorkflows(workflowsPath = require.resolve('../workflows')): Promise<string> {
+  const { code } = await bundleWorkflowCode({
+    workflowsPath,
+    payloadConverterPath: dataConverter.payloadConverterPath,
+    logger: new DefaultLogger('WARN'),
+  });
+  return code;
+}

@@ -1,0 +1,47 @@
+import { Client, Connection } from '@temporalio/client';
+import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig';
+import { AppError } from '../protocol/failures';
+import { dataConverter } from './data-converter';
+
+/** Where Temporal is and how to speak to it, as @temporalio/envconfig reads it (profile file and TEMPORAL_* variables). */
+export interface TemporalTarget {
+  readonly connectionOptions: ClientConnectConfig['connectionOptions'];
+  readonly namespace: string;
+}
+
+export function temporalTarget(environment: Readonly<Record<string, string | undefined>>): TemporalTarget {
+  try {
+    const overrideEnvVars = Object.fromEntries(
+      Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    );
+    const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars });
+    return { connectionOptions, namespace: namespace ?? 'default' };
+  } catch (cause) {
+    throw new AppError('CONFIG_INVALID', `Temporal's configuration cannot be read: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+}
+
+/** Connects a client; TEMPORAL_UNAVAILABLE with the address and the way out when nobody answers. */
+export async function connectClient(target: TemporalTarget): Promise<Client> {
+  try {
+    const connection = await Connection.connect({ ...target.connectionOptions, connectTimeout: '10s' });
+    return new Client({ connection, namespace: target.namespace, dataConverter });
+  } catch (cause) {
+    throw temporalUnavailable(target, cause);
+  }
+}
+
+export function temporalUnavailable(target: TemporalTarget, cause: unknown): AppError {
+  const address = target.connectionOptions.address ?? 'localhost:7233';
+  return new AppError(
+    'TEMPORAL_UNAVAILABLE',
+    `Temporal does not answer at ${address}: ${messageOf(cause)}. Check TEMPORAL_ADDRESS, TLS and API key`,
+    { cause },
+  );
+}
+
+function messageOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] ?? '';
+}

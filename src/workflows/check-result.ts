@@ -1,0 +1,12 @@
+import type { AgentResult } from '../protocol/agent';
+
+/** Whether what an activity brought back is an agent's result; its own worker's always is, a raw completion may be anything. */
+export function isAgentResult(value: unknown): value is AgentResult {
+  if (!isRecord(value) || typeof value['agentRunId'] !== 'string') return false;
+  const { output, effects, usage } = value as { output?: unknown; effects?: unknown; usage?: unknown };
+  return isRecord(output) && isRecord(effects) && Array.isArray(effects['context']) && isRecord(usage);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

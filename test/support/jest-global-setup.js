@@ -1,0 +1,4 @@
+'use strict';
+const { startTestServers } = require('./jest-test-servers');
+
+module.exports = startTestServers;

@@ -1,0 +1,4 @@
+'use strict';
+const { stopTestServers } = require('./jest-test-servers');
+
+module.exports = stopTestServers;

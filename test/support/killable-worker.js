@@ -1,0 +1,137 @@
+'use strict';
+// A worker of the build in a process of its own. It ends or stops itself at a named point, and notes what it does in a
+// ledger outside of Temporal and PostgreSQL: what effects are counted by. Forked by test/support/kills/stage.ts.
+const { appendFileSync } = require('node:fs');
+const path = require('node:path');
+const { setTimeout: sleep } = require('node:timers/promises');
+const { z } = require('zod');
+const { Context } = require('@temporalio/activity');
+
+const SRC = path.join(__dirname, '..', '..', 'lib', 'src');
+const load = (name) => require(path.join(SRC, name));
+const { BaseAgent } = load('agents/base-agent');
+const { loadAgents } = load('agents/loader');
+const { loadConfig } = load('config');
+const { AgentManifest } = load('protocol/agent');
+const { createWorker } = load('runtime/worker');
+const { TolerantWorker } = load('runtime/tolerant-worker');
+const { onReach } = load('telemetry/kill-points');
+const { createLogger } = load('telemetry/log');
+
+/** The ledger's file, and where to strike: { ledger, strike?: { point, nth, delayMs, signal } } */
+const { ledger, strike } = JSON.parse(process.env.KILLABLE);
+
+/** Works for `seconds`, unless it is told to stop; with `onlyOnce` just in its first attempt. */
+class PatientAgent extends BaseAgent {
+  static manifest = {
+    name: 'patient',
+    version: '1.0.0',
+    description: 'Works for some seconds and listens to its signal',
+    input: z.object({ seconds: z.number(), onlyOnce: z.boolean().default(false) }),
+    output: z.object({ text: z.string() }),
+  };
+
+  async execute({ options }, { attempt, signal }) {
+    if (!options.onlyOnce || attempt === 1) await sleep(options.seconds * 1_000, undefined, { signal });
+    return { text: `worked for ${options.seconds} s` };
+  }
+}
+
+function note(entry) {
+  appendFileSync(ledger, `${JSON.stringify({ ...entry, pid: process.pid })}\n`);
+}
+
+/** Who is at work; undefined outside of any activity. */
+function activity() {
+  try {
+    const { taskQueue: queue, activityId, attempt } = Context.current().info;
+    return { queue, activity: activityId, attempt };
+  } catch {
+    return undefined;
+  }
+}
+
+let reached = 0;
+
+function reach(point, where) {
+  note({ ...where, point });
+  // Derived: the completion is sent by the SDK once the activity has returned.
+  const derived = point === 'completion.before' && strike?.point === 'completion.after';
+  if (strike === undefined || (point !== strike.point && !derived)) return;
+  reached += 1;
+  if (reached !== strike.nth) return;
+  if (derived) setTimeout(() => hit(where), strike.delayMs);
+  else hit(where);
+}
+
+function hit(where) {
+  note({ ...where, struck: strike.point });
+  process.kill(process.pid, strike.signal);
+  // Nothing more may happen here, should the signal take its time. One that was stopped goes on after a moment.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, strike.signal === 'SIGKILL' ? 60_000 : 50);
+}
+
+/** What the SDK does around a workflow task: activations that only evict do not count. */
+function watchWorkflowTasks() {
+  const { handleActivation } = TolerantWorker.prototype;
+  TolerantWorker.prototype.handleActivation = async function (workflow, given) {
+    const counts = given.activation.jobs.some(({ removeFromCache }) => !removeFromCache);
+    const where = { queue: this.options.taskQueue };
+    if (counts) reach('workflow-task.before', where);
+    const handled = await handleActivation.call(this, workflow, given);
+    if (counts) reach('workflow-task.after', where);
+    return handled;
+  };
+}
+
+/** The same agents, with every execution noted. */
+function noted(loaded) {
+  const agentClass = class extends loaded.agentClass {
+    async execute(task, context) {
+      const where = { ...activity(), agentAttempt: context.attempt };
+      note({ ...where, body: 'begun' });
+      try {
+        return await super.execute(task, context);
+      } finally {
+        note({ ...where, body: 'ended' });
+      }
+    }
+  };
+  return { ...loaded, agentClass };
+}
+
+async function agentsOfTest() {
+  const { agents, problems } = await loadAgents({ folders: [path.join(SRC, 'agents')] });
+  const manifest = AgentManifest.parse(PatientAgent.manifest);
+  const all = new Map([...agents, ['patient', { manifest, agentClass: PatientAgent, file: __filename }]]);
+  return { agents: new Map([...all].map(([name, agent]) => [name, noted(agent)])), problems };
+}
+
+const workers = [];
+
+async function serve(queue) {
+  // The key tells the model provider, which is another ledger, whose request it gets.
+  const environment = { ...process.env, ENSEMBLE_TASK_QUEUE: queue, OPENAI_API_KEY: queue };
+  const config = loadConfig(environment);
+  const log = createLogger({ level: config.ENSEMBLE_LOG_LEVEL, format: 'json' });
+  const worker = await createWorker({ config, environment, log, agents: await agentsOfTest() });
+  workers.push({ worker, running: worker.run() });
+  process.send({ serving: queue });
+}
+
+async function stop() {
+  for (const { worker } of workers) worker.shutdown();
+  await Promise.all(workers.map(({ running }) => running));
+  await Promise.all(workers.map(({ worker }) => worker[Symbol.asyncDispose]()));
+  process.exit(0);
+}
+
+function fail(error) {
+  process.stderr.write(`${error?.stack ?? error}\n`);
+  process.exit(1);
+}
+
+onReach((point) => reach(point, activity()));
+watchWorkflowTasks();
+for (const event of ['SIGTERM', 'disconnect']) process.once(event, () => void stop().catch(fail));
+process.on('message', ({ serve: queue }) => void serve(queue).catch(fail));

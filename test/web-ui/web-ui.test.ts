@@ -1,0 +1,68 @@
+import type { Browser, Page } from 'playwright-core';
+import { anAgent } from '../support/agents';
+import { browserPath, openBrowser } from '../support/browser';
+import { startTeam, type Team } from '../support/team';
+
+const uiUrl = process.env['ENSEMBLE_TEST_TEMPORAL_UI_URL'];
+const missing =
+  browserPath === undefined
+    ? 'no Chromium on this machine (apt-get install chromium)'
+    : uiUrl
+      ? undefined
+      : 'Temporal runs without its Web UI';
+if (missing !== undefined) process.stderr.write(`test/web-ui is skipped: ${missing}\n`);
+const suite = missing === undefined ? describe : describe.skip;
+
+suite('the Web UI', () => {
+  let team: Team;
+  let browser: Browser;
+  let page: Page;
+
+  beforeAll(async () => {
+    team = await startTeam([
+      anAgent('reader', () => 'read'),
+      anAgent('writer', () => 'written'),
+      anAgent('clumsy', () => {
+        throw new Error('dropped it');
+      }),
+    ]);
+    browser = await openBrowser();
+    page = await browser.newPage({ viewport: { width: 1400, height: 1100 } });
+  });
+  afterAll(async () => {
+    await browser.close();
+    await team[Symbol.asyncDispose]();
+  });
+
+  test('shows what a run is, how its agents stand, and what was done instead of one that failed', async () => {
+    const { workflowId, runId } = await team.client.start({
+      task: 'Show it',
+      plan: {
+        type: 'sequence',
+        steps: [
+          { type: 'agent', agent: 'reader' },
+          { type: 'agent', agent: 'clumsy', retry: { maxAttempts: 1 }, onFailure: 'skip' },
+          { type: 'agent', agent: 'writer' },
+        ],
+      },
+    });
+    await team.client.result(runId);
+    await page.goto(`${uiUrl}/namespaces/default/workflows/${workflowId}`);
+    await page.getByText('reader → clumsy → writer').first().waitFor();
+    const text = await untilText(page, /dropped it/);
+    expect(text).toMatch(/Completed/);
+    for (const part of ['teamRun', 'reader 1.0.0', 'clumsy 1.0.0', 'writer 1.0.0'])
+      expect(text).toContain(part);
+    if (process.env['UPDATE_DOCS'] === '1') await page.screenshot({ path: 'docs/images/web-ui.png' });
+  });
+});
+
+async function untilText(page: Page, pattern: RegExp): Promise<string> {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const text = await page.locator('body').innerText();
+    if (pattern.test(text)) return text;
+    if (Date.now() > deadline) throw new Error(`${pattern} is not in:\n${text}`);
+    await page.waitForTimeout(250);
+  }
+}
