@@ -1,7 +1,7 @@
 'use strict';
 const fs = require('node:fs');
 const path = require('node:path');
-const { missingPackages } = require('./complete-lock');
+const { missing } = require('./complete-lock');
 const { ROOT, Failure, hashOf, readJson, run, stepAnnouncer, whileSaying, withLock } = require('./support');
 
 const ERROR_LINES = 15;
@@ -59,7 +59,7 @@ async function ensureInstalled(announce) {
 // `npm ci` refuses a lock file without the packages of other platforms; `npm install` fetches what it needs of them.
 function npmCommand() {
   const lock = readJson(path.join(ROOT, LOCK_FILE));
-  return lock !== null && missingPackages(lock).length > 0 ? ['install', '--no-save'] : ['ci'];
+  return lock !== null && missing(lock).length > 0 ? ['install', '--no-save'] : ['ci'];
 }
 
 function npm(command) {

@@ -77,7 +77,8 @@ export async function reconcile(options: ReconcilerOptions, signal: AbortSignal)
   await temporal.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, () =>
     temporal.workflowService.getSystemInfo({}),
   );
-  const turn = { olderThanMs, everyMs: intervalMs / 2, limit: BATCH };
+  // Somewhat less than the shortest pause, so that a process which is alone is never too early for itself.
+  const turn = { olderThanMs, everyMs: intervalMs * 0.75, limit: BATCH };
   const runs = await repositories.system.takeUnfinished(turn);
   const acts = new Array<Act>();
   await forEachOf(runs, async (run) => {
@@ -89,6 +90,7 @@ export async function reconcile(options: ReconcilerOptions, signal: AbortSignal)
       if (!signal.aborted) logOf(options, run).error({ err }, 'a run could not be reconciled');
     }
   });
+  // What was tried in vain is in the log; this is what was done.
   await repositories.system.audit('reconcile', auditEntries(acts, temporal));
 }
 

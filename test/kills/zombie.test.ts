@@ -37,7 +37,9 @@ test.concurrent.each(['open.after', 'close.before'])(
       stage.ledger.of(queue).filter((note) => note.pid === zombie.pid && note.activity === activity);
     // It goes on where it was stopped, and comes to its end: by what it wanted to do or by being told not to.
     await until(() =>
-      ofZombie().some((note) => note.point === 'close.after' || (point === 'open.after' && note.body === 'ended')),
+      ofZombie().some(
+        (note) => note.point === 'close.after' || (point === 'open.after' && note.body === 'ended'),
+      ),
     );
     await sleep(SILENCE_MS);
     expect(await rowsOf(stage.admin, runId)).toEqual(before);

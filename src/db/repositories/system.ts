@@ -44,7 +44,6 @@ export function createSystem(pool: Pool) {
     },
   };
 }
-export type System = ReturnType<typeof createSystem>;
 
 /** Where a lane's last turn stopped: everything up to this run, in order, has had its turn. */
 const Place = z.object({ runId: z.uuid(), tenantId: z.uuid() });
