@@ -26,7 +26,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     const { code, message, exit } = reportFailure(error);
     if (argv.includes('--json'))
-      printJson({ runId: null, status: 'failed', failure: { code, message }, output: null });
+      printJson({ runId: null, status: 'failed', failure: { code, message }, result: null });
     return exit;
   }
 }
@@ -88,7 +88,7 @@ async function runJob({ stack, options, job, say }: Session): Promise<number> {
   report(result, job, say);
   say(`\nResult file: ${file}`);
   if (stack.uiUrl !== null) say(`Web UI:      ${stack.uiUrl}/namespaces/default/workflows/${workflowId}`);
-  if (options.json) printJson({ ...result });
+  if (options.json) printJson(documentOf(result));
   return result.failure === null ? 0 : FAILURES[result.failure.code].exit;
 }
 
@@ -125,6 +125,11 @@ async function undo(starting: Promise<Stack>, say: (line: string) => void): Prom
   ]);
   await stack?.stop();
   return INTERRUPTED;
+}
+
+/** What `--json` prints: the run, its output under `result`. */
+function documentOf({ runId, status, output, ...rest }: RunResult): object {
+  return { runId, status, result: output, ...rest };
 }
 
 function printJson(document: object): void {

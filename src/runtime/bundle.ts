@@ -5,6 +5,7 @@ import { dataConverter } from './data-converter';
 export async function bundleWorkflows(workflowsPath = require.resolve('../workflows')): Promise<string> {
   const { code } = await bundleWorkflowCode({
     workflowsPath,
+    workflowInterceptorModules: [require.resolve('../workflows/log-attributes')],
     payloadConverterPath: dataConverter.payloadConverterPath,
     logger: new DefaultLogger('WARN'),
   });

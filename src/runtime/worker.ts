@@ -9,6 +9,7 @@ import {
   type WorkerOptions,
 } from '@temporalio/worker';
 import { createActivities } from '../activities';
+import { logAttributes } from '../activities/log-attributes';
 import { loadAgents, type LoadedAgents, type LoadProblem } from '../agents/loader';
 import type { Config, Environment } from '../config';
 import { assertSafeRole, assertSchemaCurrent } from '../db/migrate';
@@ -95,6 +96,7 @@ function workerOptions(
     taskQueue: config.ENSEMBLE_TASK_QUEUE,
     workflowBundle: { codePath: bundlePath() },
     dataConverter,
+    interceptors: { activity: [logAttributes] },
     maxConcurrentActivityTaskExecutions: config.ENSEMBLE_MAX_CONCURRENT_AGENTS,
     shutdownGraceTime: config.ENSEMBLE_SHUTDOWN_GRACE_MS,
     // Past the grace the slots are given up; the server retries what was running elsewhere.

@@ -19,20 +19,20 @@ async function nothingIsLeft(): Promise<void> {
 test('the main job runs to its report with one command and leaves nothing behind', async () => {
   const command = npmStart({ dataDir, args: ['--once', '--json'] });
   expect(await command.exit()).toBe(0);
-  const result = JSON.parse(command.lastLine()) as {
+  const document = JSON.parse(command.lastLine()) as {
     runId: string;
     status: string;
-    output: { markdown: string };
+    result: { markdown: string };
   };
-  expect(result.status).toBe('completed');
-  expect(result.output.markdown).toMatch(/merge|waive|block/i);
+  expect(document.status).toBe('completed');
+  expect(document.result.markdown).toMatch(/merge|waive|block/i);
   expect(command.stdout.trimEnd().split('\n')).toHaveLength(1);
   for (const agent of ['inventory', 'licence', 'provenance', 'footprint', 'policy', 'report-writer'])
     expect(command.stderr).toMatch(new RegExp(`${agent} +done`));
   expect(command.stderr).toMatch(/model +.*offline/i);
   expect(command.stderr).toMatch(/Web UI: +http:\/\/127\.0\.0\.1:\d+\/namespaces\/default\/workflows\/run-/);
   const file = /Result file: (\S+)/.exec(command.stderr)?.[1] ?? '';
-  expect(readFileSync(file, 'utf8').trim()).toBe(result.output.markdown.trim());
+  expect(readFileSync(file, 'utf8').trim()).toBe(document.result.markdown.trim());
   await nothingIsLeft();
 });
 
@@ -147,6 +147,16 @@ test('a key that the provider refuses ends in one line and never shows, nor does
     key,
   );
   expect(provider.requests).toHaveLength(1);
+  const lines = readFileSync(join(dataDir, 'worker.log'), 'utf8').trim().split('\n');
+  const ofRuns = lines
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .filter((line) => 'workflowId' in line || 'agent' in line);
+  expect(ofRuns.length).toBeGreaterThan(1);
+  for (const line of ofRuns)
+    expect(line).toMatchObject({ runId: expect.any(String), tenant: expect.any(String) });
+  expect(ofRuns).toContainEqual(
+    expect.objectContaining({ agent: 'react', code: 'MODEL_KEY_INVALID', level: 'error' }),
+  );
   await nothingIsLeft();
 });
 

@@ -44,8 +44,8 @@ function note(entry) {
 /** Who is at work; undefined outside of any activity. */
 function activity() {
   try {
-    const { taskQueue: queue, activityId, attempt } = Context.current().info;
-    return { queue, activity: activityId, attempt };
+    const { taskQueue: queue, activityId, workflowExecution } = Context.current().info;
+    return { queue, workflow: workflowExecution?.workflowId, activity: activityId };
   } catch {
     return undefined;
   }
@@ -88,7 +88,7 @@ function watchWorkflowTasks() {
 function noted(loaded) {
   const agentClass = class extends loaded.agentClass {
     async execute(task, context) {
-      const where = { ...activity(), agentAttempt: context.attempt };
+      const where = activity();
       note({ ...where, body: 'begun' });
       try {
         return await super.execute(task, context);

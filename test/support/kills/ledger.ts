@@ -4,6 +4,7 @@ import { z } from 'zod';
 const Entry = z.object({
   pid: z.number(),
   queue: z.string().optional(),
+  workflow: z.string().optional(),
   /** Its id, which is the address in the plan and the agent's name. */
   activity: z.string().optional(),
   point: z.string().optional(),
@@ -23,10 +24,11 @@ export class Ledger {
   }
 
   /** How often each activity's agent began, in every process together. */
-  begun(queue: string): Readonly<Record<string, number>> {
+  begun(queue: string, workflowId?: string): Readonly<Record<string, number>> {
     const counts: Record<string, number> = {};
-    for (const { activity, body } of this.of(queue))
-      if (body === 'begun' && activity !== undefined) counts[activity] = (counts[activity] ?? 0) + 1;
+    for (const { activity, body, workflow } of this.of(queue))
+      if (body === 'begun' && activity !== undefined && workflow === (workflowId ?? workflow))
+        counts[activity] = (counts[activity] ?? 0) + 1;
     return counts;
   }
 

@@ -17,7 +17,7 @@ export interface Stage extends AsyncDisposable {
   readonly ledger: Ledger;
   readonly provider: ProviderServer;
   /** A process that serves no queue yet. */
-  worker(strike?: Strike): WorkerProcess;
+  worker(strike?: Strike, more?: Readonly<Record<string, string>>): WorkerProcess;
   start(queue: string, request: RunRequestInput): Promise<StartedRun>;
 }
 
@@ -67,10 +67,10 @@ export async function stageOn(servers: StageServers): Promise<Stage> {
     admin,
     ledger,
     provider,
-    worker: (strike) =>
+    worker: (strike, more) =>
       owned.use(
         WorkerProcess.start({
-          environment,
+          environment: { ...environment, ...more },
           ledger: ledger.file,
           ...(strike === undefined ? {} : { strike }),
         }),
