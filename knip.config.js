@@ -20,6 +20,7 @@ module.exports = {
     'client.ts',
     'server.ts',
     'src/agents/index.ts',
+    'src/runtime/plugin.ts',
     ...['start', 'doctor', ...commands].map((name) => `src/cli/${name}.ts`),
     ...agents,
     'scripts/*.js',

@@ -42,6 +42,8 @@ export interface EnsembleClient extends AsyncDisposable {
   /** Asks the running workflow. `context` answers with global keys. */
   query(runId: string, what: 'context' | 'plan'): Promise<Json>;
   query(runId: string, what: 'roster'): Promise<readonly AgentInfo[]>;
+  /** Sends a signal to the run's workflow, as any Temporal client may. */
+  signal(runId: string, name: string, ...args: readonly Json[]): Promise<void>;
   /** Asks the run to stop; its agents are told, its partial results stay. */
   cancel(runId: string): Promise<void>;
   /** Newest first. */

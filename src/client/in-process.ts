@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client } from '@temporalio/client';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { uuidv7 } from 'uuidv7';
 import type { BlobRef, Json } from '../protocol/json';
 import type { RunRequestInput, RunResult } from '../protocol/run';
 import { workflowIdOf } from '../core/ids';
 import { textOf } from '../core/text';
+import { NO_USAGE } from '../core/usage';
 import type { RunNotifications } from '../db/notifications';
 import type { Repositories } from '../db/repositories';
 import { decoded } from '../runtime/data-converter';
@@ -81,7 +82,19 @@ export class InProcessClient implements EnsembleClient {
 
   async cancel(runId: string): Promise<void> {
     const row = await this.find(runId);
-    if (!isFinal(row.status)) await this.handle(runId).cancel();
+    if (isFinal(row.status)) return;
+    try {
+      await this.handle(runId).cancel();
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+      // Accepted and not started: nobody is there to be told, so the row ends here; a late start finds it final.
+      await this.endUnstarted(runId);
+    }
+  }
+
+  async signal(runId: string, name: string, ...args: readonly Json[]): Promise<void> {
+    await this.find(runId);
+    await this.handle(runId).signal(name, ...args);
   }
 
   async list(options: { readonly limit?: number } = {}): Promise<readonly RunSummary[]> {
@@ -115,6 +128,21 @@ export class InProcessClient implements EnsembleClient {
 
   private handle(runId: string) {
     return this.options.temporal.workflow.getHandle(workflowIdOf(runId));
+  }
+
+  private async endUnstarted(runId: string): Promise<void> {
+    const { repositories, tenantId } = this.options;
+    const failure = { code: 'RUN_CANCELLED', message: 'Cancelled before it was started' } as const;
+    const end = {
+      runId,
+      status: 'cancelled',
+      result: null,
+      failure,
+      degraded: [],
+      usage: NO_USAGE,
+      events: [],
+    } as const;
+    await repositories.runs.finish(tenantId, end);
   }
 
   private find(runId: string) {

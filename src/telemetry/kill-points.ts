@@ -24,7 +24,11 @@ export function reach(point: KillPoint): void {
   handler?.(point);
 }
 
-/** Installs what is to happen at points; undefined for nothing. */
+/**
+ * Installs what is to happen at points; undefined for nothing.
+ *
+ * @public Called through the build, by the worker of test/kills.
+ */
 export function onReach(next: typeof handler): void {
   handler = next;
 }

@@ -11,6 +11,7 @@ import { gatePlan } from '../../src/cli/dependency-gate/plan';
 import type { BlobRef } from '../../src/protocol/json';
 import { Step } from '../../src/protocol/plan';
 import { GateBench, runGate } from './support/gate-run';
+import { integrityOf } from './support/lock-model';
 import { plantedChange } from './support/lock-generator';
 
 const CLASSES: readonly AgentClass[] = [Inventory, Licence, Provenance, Footprint, Policy, ReportWriter];
@@ -188,6 +189,24 @@ describe('what the lock alone cannot show', () => {
     expect(findings.find(({ kind }) => kind === 'install-script')).toMatchObject({ dev: false });
     expect(report.verdict).toBe('block');
   });
+});
+
+test('a registry that lays its tarballs out in its own way is a registry all the same', async () => {
+  const integrity = integrityOf('any');
+  const at = (path: string): object => ({
+    version: '1.0.0',
+    license: 'MIT',
+    integrity,
+    resolved: `https://packages.example.com/${path}`,
+  });
+  const packages = {
+    '': { dependencies: { a: '1', b: '1', odd: '1' }, engines: { node: '>=20' } },
+    'node_modules/a': at('a/-/a-1.0.0.tgz'),
+    'node_modules/b': at('b/-/b-1.0.0.tgz'),
+    'node_modules/odd': at('storage/odd/1.0.0.tgz'),
+  };
+  const { findings, policy } = await runGate({ head: { lockfileVersion: 3, packages } });
+  expect([findings, policy.verdict]).toEqual([[], 'merge']);
 });
 
 describe('failures', () => {

@@ -9,8 +9,14 @@ beforeAll(async () => {
 });
 afterAll(() => stage[Symbol.asyncDispose]());
 
-/** The server keeps handing work to polls of a process that is stopped; with its one slot taken, it has none open. */
-const ONE_AGENT = { ENSEMBLE_MAX_CONCURRENT_AGENTS: '1' };
+/**
+ * The server keeps handing work to the open polls of a stopped process, and each such task is lost for its time-out.
+ * With its one slot taken it has no poll for agents open, and one for workflow tasks, which keeps the test short.
+ */
+const FEW_POLLS = {
+  environment: { ENSEMBLE_MAX_CONCURRENT_AGENTS: '1' },
+  sdk: { maxCachedWorkflows: 0, maxConcurrentWorkflowTaskPolls: 1 },
+};
 /** Longer than a heartbeat may take, since that is how a zombie learns of its death. */
 const SILENCE_MS = 5_000;
 
@@ -19,7 +25,7 @@ test.concurrent.each(['open.after', 'close.before'])(
   'a worker that was stopped at %s and continues after another took over writes nothing',
   async (point) => {
     const queue = `zombie-${point}-${crypto.randomUUID()}`;
-    const zombie = stage.worker({ point, nth: 1, signal: 'SIGSTOP' }, ONE_AGENT);
+    const zombie = stage.worker({ strike: { point, nth: 1, signal: 'SIGSTOP' }, ...FEW_POLLS });
     await zombie.serve(queue);
     const job = { ...(await mainJob(stage.client)), plan: { type: 'agent' as const, agent: 'inventory' } };
     const { runId } = await stage.start(queue, job);

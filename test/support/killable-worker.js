@@ -18,8 +18,8 @@ const { TolerantWorker } = load('runtime/tolerant-worker');
 const { onReach } = load('telemetry/kill-points');
 const { createLogger } = load('telemetry/log');
 
-/** The ledger's file, and where to strike: { ledger, strike?: { point, nth, delayMs, signal } } */
-const { ledger, strike } = JSON.parse(process.env.KILLABLE);
+/** The ledger's file, where to strike, and options of the SDK: { ledger, strike?: { point, nth, delayMs, signal }, sdk? } */
+const { ledger, strike, sdk } = JSON.parse(process.env.KILLABLE);
 
 /** Works for `seconds`, unless it is told to stop; with `onlyOnce` just in its first attempt. */
 class PatientAgent extends BaseAgent {
@@ -84,6 +84,12 @@ function watchWorkflowTasks() {
   };
 }
 
+/** Gives the SDK options that the product does not offer. */
+function withOptions(more) {
+  const { create } = TolerantWorker;
+  TolerantWorker.create = (options) => create.call(TolerantWorker, { ...options, ...more });
+}
+
 /** The same agents, with every execution noted. */
 function noted(loaded) {
   const agentClass = class extends loaded.agentClass {
@@ -133,5 +139,6 @@ function fail(error) {
 
 onReach((point) => reach(point, activity()));
 watchWorkflowTasks();
+withOptions(sdk);
 for (const event of ['SIGTERM', 'disconnect']) process.once(event, () => void stop().catch(fail));
 process.on('message', ({ serve: queue }) => void serve(queue).catch(fail));

@@ -51,15 +51,22 @@ async function sizeOf(folder: string, budget: Budget): Promise<number | null> {
   let bytes = 0;
   const open = [folder];
   for (let here = open.pop(); here !== undefined; here = open.pop()) {
-    for (const entry of await readdir(here, { withFileTypes: true }).catch(() => [])) {
-      if (budget.files-- <= 0 || performance.now() > budget.until) return null;
-      const path = join(here, entry.name);
-      if (entry.isDirectory()) {
-        if (entry.name !== 'node_modules') open.push(path);
-      } else if (entry.isFile()) bytes += (await lstat(path).catch(() => null))?.size ?? 0;
+    const above = here;
+    const entries = await readdir(above, { withFileTypes: true }).catch(() => []);
+    for (const entry of entries) {
+      if (entry.isDirectory() && entry.name !== 'node_modules') open.push(join(above, entry.name));
     }
+    const files = entries.filter((entry) => entry.isFile());
+    budget.files -= files.length;
+    if (budget.files < 0 || performance.now() > budget.until) return null;
+    const sizes = await Promise.all(files.map(({ name }) => fileSize(join(above, name))));
+    bytes += sizes.reduce((sum, size) => sum + size, 0);
   }
   return bytes;
+}
+
+async function fileSize(path: string): Promise<number> {
+  return (await lstat(path).catch(() => null))?.size ?? 0;
 }
 
 async function readRecord(path: string): Promise<Versions | null> {

@@ -8,7 +8,7 @@ import { aPool, createTestDatabase } from '../../db/support/database';
 import { type ProviderServer, startProviderServer } from '../provider-server/server';
 import { temporaryFolder } from '../team';
 import { Ledger } from './ledger';
-import { type Strike, WorkerProcess } from './worker-process';
+import { WorkerProcess, type WorkerProcessOptions } from './worker-process';
 
 /** Where runs are disturbed: servers, the ledgers outside of them, and a client. */
 export interface Stage extends AsyncDisposable {
@@ -17,7 +17,7 @@ export interface Stage extends AsyncDisposable {
   readonly ledger: Ledger;
   readonly provider: ProviderServer;
   /** A process that serves no queue yet. */
-  worker(strike?: Strike, more?: Readonly<Record<string, string>>): WorkerProcess;
+  worker(options?: Partial<WorkerProcessOptions>): WorkerProcess;
   start(queue: string, request: RunRequestInput): Promise<StartedRun>;
 }
 
@@ -67,13 +67,9 @@ export async function stageOn(servers: StageServers): Promise<Stage> {
     admin,
     ledger,
     provider,
-    worker: (strike, more) =>
+    worker: ({ environment: more, ...options } = {}) =>
       owned.use(
-        WorkerProcess.start({
-          environment: { ...environment, ...more },
-          ledger: ledger.file,
-          ...(strike === undefined ? {} : { strike }),
-        }),
+        WorkerProcess.start({ ledger: ledger.file, ...options, environment: { ...environment, ...more } }),
       ),
     start: async (queue, request) => {
       await using starter = await createClient({

@@ -17,6 +17,8 @@ export interface WorkerProcessOptions {
   readonly environment: Readonly<Record<string, string>>;
   readonly ledger: string;
   readonly strike?: Strike;
+  /** Options of Temporal's SDK that the product does not offer. */
+  readonly sdk?: Readonly<Record<string, unknown>>;
 }
 
 /** A real process that serves task queues; killed at the end, whatever became of it. */
@@ -30,9 +32,9 @@ export class WorkerProcess implements AsyncDisposable {
       stream?.setEncoding('utf8').on('data', (text: string) => (this.said += text));
   }
 
-  static start({ environment, ledger, strike }: WorkerProcessOptions): WorkerProcess {
+  static start({ environment, ...rest }: WorkerProcessOptions): WorkerProcess {
     const { PATH, HOME } = process.env;
-    const env = { PATH, HOME, ...environment, KILLABLE: JSON.stringify({ ledger, strike }) };
+    const env = { PATH, HOME, ...environment, KILLABLE: JSON.stringify(rest) };
     return new WorkerProcess(
       // Not the runner's own flags: they ask for a memory and modules that are of no use here.
       fork(PROGRAM, [], { env, execArgv: [], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] }),

@@ -90,8 +90,6 @@ function sameIdentity(before: GraphNode | undefined, after: GraphNode): GraphNod
 function byIdentity(nodes: ReadonlySet<GraphNode>): ReadonlyMap<string, GraphNode[]> {
   const groups = new Map<string, GraphNode[]>();
   for (const node of nodes) {
-    // A workspace or linked folder that has another path is another folder.
-    if (node.local) continue;
     const key = identityOf(node.entry);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, [node]);

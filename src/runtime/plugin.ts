@@ -1,0 +1,68 @@
+import type { BundleOptions, BundlerPlugin, Worker, WorkerOptions, WorkerPlugin } from '@temporalio/worker';
+import { logAttributes } from '../activities/log-attributes';
+import { type Environment, loadConfig, readEnvironment } from '../config';
+import { AppError } from '../protocol/failures';
+import { createLogger, type Logger } from '../telemetry/log';
+import { dataConverter } from './data-converter';
+import { createWorkerParts, type WorkerParts } from './worker-parts';
+
+export interface EnsemblePluginOptions {
+  /** The environment to read; the process's own by default. */
+  readonly environment?: Environment;
+  readonly log?: Logger;
+}
+
+/**
+ * Mounts the worker part in somebody's own Temporal worker, beside their workflows and activities. Their workflows file
+ * re-exports ours: `export * from 'ensemble/workflows'`. Runs are started on that worker's task queue where the client's
+ * ENSEMBLE_TASK_QUEUE names it.
+ */
+export class EnsemblePlugin implements WorkerPlugin, BundlerPlugin {
+  readonly name = 'ensemble';
+  private parts: WorkerParts | undefined;
+
+  constructor(private readonly options: EnsemblePluginOptions = {}) {}
+
+  async configureWorker(options: WorkerOptions): Promise<WorkerOptions> {
+    const environment = this.options.environment ?? readEnvironment();
+    const config = loadConfig({ ...environment, ENSEMBLE_TASK_QUEUE: options.taskQueue });
+    const { ENSEMBLE_LOG_LEVEL: level, ENSEMBLE_LOG_FORMAT: format } = config;
+    const log = this.options.log ?? createLogger({ level, format });
+    this.parts = await createWorkerParts({ config, environment, log });
+    const { activities } = this.parts;
+    const taken = Object.keys(activities).filter((name) => Object.hasOwn(options.activities ?? {}, name));
+    if (taken.length > 0)
+      throw new AppError(
+        'CONFIG_INVALID',
+        `This worker has activities of its own named ${taken.join(', ')}; rename them`,
+      );
+    const { interceptors = {} } = options;
+    return {
+      ...options,
+      activities: { ...options.activities, ...activities },
+      dataConverter: options.dataConverter ?? dataConverter,
+      interceptors: { ...interceptors, activity: [...(interceptors.activity ?? []), logAttributes] },
+    };
+  }
+
+  configureBundler(options: BundleOptions): BundleOptions {
+    const { workflowInterceptorModules = [], payloadConverterPath = dataConverter.payloadConverterPath } =
+      options;
+    return {
+      ...options,
+      workflowInterceptorModules: [
+        ...workflowInterceptorModules,
+        require.resolve('../workflows/log-attributes'),
+      ],
+      ...(payloadConverterPath === undefined ? {} : { payloadConverterPath }),
+    };
+  }
+
+  async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
+    try {
+      await next(worker);
+    } finally {
+      await this.parts?.[Symbol.asyncDispose]();
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import { join } from 'node:path';
+import type { Client } from '@temporalio/client';
+import { type Activities, createActivities } from '../activities';
+import { loadAgents, type LoadedAgents, type LoadProblem } from '../agents/loader';
+import type { Config, Environment } from '../config';
+import { assertSafeRole, assertSchemaCurrent } from '../db/migrate';
+import { createPool } from '../db/pool';
+import { createRepositories } from '../db/repositories';
+import { type Selection, selectProvider } from '../llm/factory';
+import { AppError } from '../protocol/failures';
+import type { Logger } from '../telemetry/log';
+import { registerAgents } from './catalogue';
+import { Cleanup } from './cleanup';
+import { startReconciler } from './reconciler';
+import { connectClient, temporalTarget, type TemporalTarget } from './temporal';
+
+export interface WorkerSetup {
+  readonly config: Config;
+  readonly environment: Environment;
+  readonly log: Logger;
+  /** Instead of the built-in agents and those of ENSEMBLE_AGENTS_PATH. */
+  readonly agents?: LoadedAgents;
+  /** Instead of the provider that the configuration selects. */
+  readonly model?: Selection;
+}
+
+/** What a worker's owner should tell people. */
+export interface WorkerAbout {
+  readonly agents: readonly string[];
+  readonly problems: readonly LoadProblem[];
+  readonly model: string;
+}
+
+/** Everything of a worker but the worker: what it runs activities with, and what must be closed after it. */
+export interface WorkerParts extends AsyncDisposable {
+  readonly activities: Activities;
+  readonly client: Client;
+  readonly target: TemporalTarget;
+  readonly about: WorkerAbout;
+}
+
+const BUILT_IN_AGENTS = join(__dirname, '..', 'agents');
+
+/** Loads agents, registers them in the catalogue, takes a model provider, connects, and starts the reconciler. */
+export async function createWorkerParts(setup: WorkerSetup): Promise<WorkerParts> {
+  const { config, environment, log } = setup;
+  await using cleanup = new Cleanup();
+  const { provider, why } = setup.model ?? selectProvider(config);
+  log.info({ provider: provider.name, model: provider.model }, why);
+  const folders = [BUILT_IN_AGENTS, ...config.ENSEMBLE_AGENTS_PATH];
+  const { agents, problems } = setup.agents ?? (await loadAgents({ folders }));
+  for (const { file, reason } of problems) log.warn({ file, reason }, 'an agent was not loaded');
+
+  const pool = createPool(requiredDatabaseUrl(config), {
+    size: config.DATABASE_POOL_SIZE,
+    applicationName: 'ensemble-worker',
+    onError: (error) => log.warn({ err: error }, 'a database connection broke; the pool replaces it'),
+  });
+  cleanup.defer(() => pool.end());
+  await assertSafeRole(pool);
+  await assertSchemaCurrent(pool);
+  const repositories = createRepositories(pool);
+  await registerAgents(repositories, agents);
+
+  const target = temporalTarget(environment);
+  const client = await connectClient(target);
+  cleanup.defer(() => client.connection.close());
+  const { ENSEMBLE_TASK_QUEUE: taskQueue } = config;
+  cleanup.use(startReconciler({ repositories, temporal: client, taskQueue, log }));
+  const owned = cleanup.move();
+  return {
+    activities: createActivities({ repositories, agents, model: provider, client, log }),
+    client,
+    target,
+    about: { agents: [...agents.keys()].toSorted(), problems, model: why },
+    [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
+  };
+}
+
+function requiredDatabaseUrl({ DATABASE_URL }: Pick<Config, 'DATABASE_URL'>): string {
+  if (DATABASE_URL !== undefined) return DATABASE_URL;
+  throw new AppError(
+    'CONFIG_INVALID',
+    'DATABASE_URL is not set: say where PostgreSQL is, or use `npm start`',
+  );
+}
