@@ -4,6 +4,7 @@ import type { RunWorkflowInput } from '../protocol/run';
 import { workflowIdOf } from '../core/ids';
 import { planSummary } from '../core/plan-summary';
 import type { RunRow } from '../db/rows';
+import { searchAttributesOf } from './search-attributes';
 
 export interface RunStart {
   readonly temporal: Client;
@@ -32,6 +33,7 @@ export async function startRun({ temporal, taskQueue }: RunStart, run: AcceptedR
       args,
       workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
       workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+      typedSearchAttributes: await searchAttributesOf(temporal, run),
       staticSummary: planSummary(plan).slice(0, 200),
     });
   } catch (cause) {

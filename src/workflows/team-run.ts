@@ -15,6 +15,7 @@ import { showProgress } from './details';
 import { fail } from './failure';
 import { RunState } from './run-state';
 import { runStep } from './run-step';
+import { showStatus } from './status';
 
 const contextQuery = defineQuery<Record<string, Value>, [key?: string]>('context');
 const rosterQuery = defineQuery<readonly AgentInfo[]>('roster');
@@ -35,6 +36,7 @@ export async function teamRun(input: RunWorkflowInput): Promise<RunWorkflowResul
   const end = await carryOut(run);
   run.setStatus(end.status);
   showProgress(run);
+  showStatus(end.status);
   const { tenantId, runId } = input;
   const { degraded, usage } = run;
   await CancellationScope.nonCancellable(() =>

@@ -1,5 +1,5 @@
 import type { RunResult } from '../../src/protocol/run';
-import { KILL_POINTS } from '../../src/telemetry/kill-points';
+import { KILL_POINTS, onReach, reach } from '../../src/telemetry/kill-points';
 import { fruitOf, mainJob } from '../support/kills/main-job';
 import { setStage, type Stage } from '../support/kills/stage';
 import { expectOneStory } from '../support/kills/story';
@@ -34,35 +34,33 @@ const VICTIMS_AT_ONCE = 4;
 interface Scene {
   readonly queue: string;
   readonly result: RunResult;
-  /** The pid of the process that was to die; undefined in the undisturbed run. */
-  readonly victim?: number;
+}
+
+interface KillScene extends Scene {
+  /** The pid of the process that died. */
+  readonly victim: number;
 }
 
 let stage: Stage;
 let finisher: WorkerProcess;
 let undisturbed: Promise<Scene>;
-const scenes = new Map<Point, Promise<Scene>>();
+const scenes = new Map<Point, Promise<KillScene>>();
 
 beforeAll(async () => {
   stage = await setStage();
   finisher = stage.worker();
-  const lanes = Array.from({ length: VICTIMS_AT_ONCE }, () => Promise.resolve());
   undisturbed = quietRun();
   await undisturbed;
+  const deaths: Promise<unknown>[] = [];
   for (const [index, point] of POINTS.entries()) {
-    const lane = index % VICTIMS_AT_ONCE;
-    const killed = (lanes[lane] ?? Promise.resolve()).then(() => killAt(point));
-    scenes.set(
-      point,
-      killed.then(({ finished }) => finished),
-    );
-    lanes[lane] = killed.then(
-      () => undefined,
-      () => undefined,
-    );
+    const before = deaths[index - VICTIMS_AT_ONCE] ?? Promise.resolve();
+    const death = before.then(() => killAt(point));
+    deaths.push(death.catch(() => undefined));
+    const scene = death.then(({ finished }) => finished);
+    // Each test looks at its own; until then a failure must not count as unhandled.
+    scene.catch(() => undefined);
+    scenes.set(point, scene);
   }
-  // Each test looks at its own; until then a failure must not count as unhandled.
-  for (const scene of scenes.values()) scene.catch(() => undefined);
 }, 60_000);
 afterAll(() => stage[Symbol.asyncDispose]());
 
@@ -74,7 +72,7 @@ async function quietRun(): Promise<Scene> {
 }
 
 /** Starts the job, waits for its worker's death, and lets another worker finish it. */
-async function killAt(point: Point): Promise<{ readonly finished: Promise<Scene> }> {
+async function killAt(point: Point): Promise<{ readonly finished: Promise<KillScene> }> {
   const queue = `${point}-${crypto.randomUUID()}`;
   const victim = stage.worker({
     strike: { point, nth: NTH[point], signal: 'SIGKILL', delayMs: DERIVED_AFTER_MS },
@@ -94,11 +92,20 @@ async function killAt(point: Point): Promise<{ readonly finished: Promise<Scene>
   return { finished };
 }
 
-async function sceneOf(point: Point): Promise<Scene & { readonly victim: number }> {
-  const { victim, ...scene } = (await scenes.get(point)) ?? (await undisturbed);
-  if (victim === undefined) throw new Error(`There is no scene at ${point}`);
-  return { ...scene, victim };
+async function sceneOf(point: Point): Promise<KillScene> {
+  const scene = await scenes.get(point);
+  if (scene === undefined) throw new Error(`There is no scene at ${point}`);
+  return scene;
 }
+
+test('whoever asks is told of every point, until they ask no more', () => {
+  const told: string[] = [];
+  onReach((point) => void told.push(point));
+  for (const point of KILL_POINTS) reach(point);
+  onReach(undefined);
+  reach('open.before');
+  expect(told).toEqual(KILL_POINTS);
+});
 
 test('the undisturbed job does everything once', async () => {
   const { queue, result } = await undisturbed;

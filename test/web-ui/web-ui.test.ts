@@ -53,14 +53,43 @@ suite('the Web UI', () => {
     expect(text).toMatch(/Completed/);
     for (const part of ['teamRun', 'reader 1.0.0', 'clumsy 1.0.0', 'writer 1.0.0'])
       expect(text).toContain(part);
+    await page.goto(
+      `${uiUrl}/namespaces/default/workflows/${workflowId}/${await runIdOf(workflowId)}/user-metadata`,
+    );
+    const details = await untilText(page, /Run completed/);
+    expect(details).toMatch(/step\s+agent\s+status/);
+    expect(details).toMatch(/2\s+clumsy\s+failed/);
+    expect(details).toMatch(/clumsy skipped: AGENT_FAILED/);
+    if (process.env['UPDATE_DOCS'] === '1') await page.screenshot({ path: 'docs/images/web-ui-details.png' });
+    await page.goto(
+      `${uiUrl}/namespaces/default/workflows/${workflowId}/${await runIdOf(workflowId)}/search-attributes`,
+    );
+    const attributes = await untilText(page, /EnsembleStatus/);
+    expect(attributes).toMatch(/EnsembleStatus[\s\S]*completed/);
+    expect(attributes).toMatch(/EnsembleStrategy[\s\S]*sequence/);
+    await page.goto(`${uiUrl}/namespaces/default/workflows/${workflowId}`);
+    await page.getByText('reader → clumsy → writer').first().waitFor();
     if (process.env['UPDATE_DOCS'] === '1') await page.screenshot({ path: 'docs/images/web-ui.png' });
   });
+
+  async function runIdOf(workflowId: string): Promise<string> {
+    return (await team.temporal.workflow.getHandle(workflowId).describe()).runId;
+  }
 });
 
 async function untilText(page: Page, pattern: RegExp): Promise<string> {
   const deadline = Date.now() + 20_000;
   for (;;) {
-    const text = await page.locator('body').innerText();
+    // Markdown is shown in frames of its own.
+    const texts = await Promise.all(
+      page.frames().map((frame) =>
+        frame
+          .locator('body')
+          .innerText()
+          .catch(() => ''),
+      ),
+    );
+    const text = texts.join('\n');
     if (pattern.test(text)) return text;
     if (Date.now() > deadline) throw new Error(`${pattern} is not in:\n${text}`);
     await page.waitForTimeout(250);

@@ -13,11 +13,13 @@ const FINDING_KINDS = [
   'unrequired',
   'missing',
 ] as const;
+/** What a finding is about; with the severity, the topic it will be published under. */
 export const FindingKind = z.enum(FINDING_KINDS);
 export type FindingKind = z.infer<typeof FindingKind>;
 
 /** From worst to least; `unknown` is what the input cannot tell, which is neither good nor bad. */
 export const SEVERITIES = ['high', 'unknown', 'low', 'info'] as const;
+/** How much a finding matters, where that can be known. */
 export const Severity = z.enum(SEVERITIES);
 export type Severity = z.infer<typeof Severity>;
 

@@ -80,4 +80,5 @@ function contradicting(node: GraphNode, twins: readonly GraphNode[]): GraphNode 
   return found;
 }
 
+/** What ties the lock to the bytes that will be installed. */
 export const INTEGRITY_CHECKS: readonly ProvenanceCheck[] = [missing, malformed, weak, changed, conflicting];

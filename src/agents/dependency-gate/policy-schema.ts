@@ -3,6 +3,7 @@ import { Finding, FindingChange, FindingKind, SEVERITIES, Severity } from './fin
 
 /** From worst to best: the verdict on a change is the worst of the verdicts on its findings. */
 export const VERDICTS = ['block', 'waive', 'merge'] as const;
+/** What may happen to a change, or to one finding of it. */
 export const Verdict = z.enum(VERDICTS);
 export type Verdict = z.infer<typeof Verdict>;
 

@@ -110,6 +110,7 @@ const wrongFlag: ProvenanceCheck = ({ arrival: { after }, change: { head } }) =>
   };
 };
 
+/** Where the bytes come from, and whether anybody asked for them there. */
 export const SOURCE_CHECKS: readonly ProvenanceCheck[] = [
   insecure,
   foreignHost,

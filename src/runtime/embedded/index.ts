@@ -1,4 +1,5 @@
 import type { Config, Environment } from '../../config';
+import { SEARCH_ATTRIBUTES } from '../../core/search-attributes';
 import { AppError } from '../../protocol/failures';
 import type { Announce } from './announce';
 import type { Child } from './child';
@@ -26,7 +27,7 @@ export interface EmbeddedOptions {
   readonly dataDir: string;
   readonly announce: Announce;
   readonly ui?: boolean;
-  /** Search attributes of type Keyword that the server registers. */
+  /** Search attributes of type Keyword that the server registers; ours by default. */
   readonly searchAttributes?: readonly string[];
   /** `any` takes free ports without trying the usual ones first: for tests that stand side by side. */
   readonly ports?: 'preferred' | 'any';
@@ -104,7 +105,7 @@ async function startBoth(start: Start, external: External): Promise<Addresses> {
     : startTemporal({
         ...common(start, 'temporal'),
         ui: start.options.ui ?? true,
-        searchAttributes: start.options.searchAttributes ?? [],
+        searchAttributes: start.options.searchAttributes ?? Object.values(SEARCH_ATTRIBUTES),
       });
   const postgres = external.databaseUrl
     ? Promise.resolve({ databaseUrl: external.databaseUrl, databaseAdminUrl: external.databaseAdminUrl })

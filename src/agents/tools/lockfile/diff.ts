@@ -3,6 +3,7 @@ import type { Graph, GraphNode } from './graph';
 import { Pacer } from './pacer';
 import { type DependencyPaths, findPaths } from './paths';
 
+/** Facts by which an entry counts as changed. */
 export const CHANGED_FIELDS = [
   'name',
   'version',

@@ -1,5 +1,6 @@
 import type { Json, JsonObject } from '../../../protocol/json';
 
+/** The formats npm has written; each is read as far as it goes. */
 export const LOCK_VERSIONS = [1, 2, 3] as const;
 export type LockVersion = (typeof LOCK_VERSIONS)[number];
 

@@ -5,6 +5,7 @@ import { matchesWorkspaces } from './glob';
 import { Pacer } from './pacer';
 import { rangesAt } from './read-fields';
 
+/** Why one package leads to another; `workspace` and `link` are ours, the others are sections of a manifest. */
 export const EDGE_TYPES = ['prod', 'dev', 'optional', 'peer', 'peerOptional', 'workspace', 'link'] as const;
 export type EdgeType = (typeof EDGE_TYPES)[number];
 

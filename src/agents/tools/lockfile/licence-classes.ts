@@ -1,3 +1,4 @@
+/** What a licence asks of whoever ships the package, from least to most, and what nobody can say. */
 export const LICENCE_CLASSES = [
   'permissive',
   'weak-copyleft',

@@ -2,6 +2,7 @@ import { type LockEntry, isInstalled } from './entry';
 import type { Graph } from './graph';
 import { forEachPaced } from './pacer';
 
+/** Places a package can come from. */
 export const SOURCE_KINDS = [
   'registry',
   'tarball',
