@@ -213,6 +213,14 @@ test('a fallback value or agent stands in, and the result says so', async () => 
     ],
   });
   expect(result.degraded.map(({ instead }) => instead)).toEqual(['fallback', 'fallback', 'skipped']);
+  // A decision of the workflow stands in the story before what it caused, though it wrote nothing itself.
+  const story: string[] = [];
+  for await (const { type, address } of team.client.events(result.runId))
+    story.push(`${type} ${address ?? ''}`);
+  const at = (line: string): number => story.indexOf(line);
+  expect(at('agent.fell-back 2')).toBeGreaterThan(at('agent.failed 2'));
+  expect(at('agent.fell-back 2')).toBeLessThan(at('agent.started 2.fallback'));
+  expect(at('agent.skipped 3')).toBeLessThan(at('agent.started 4'));
 });
 
 test('the context starts with task, run id and status; outputs and writes of completed turns are in it', async () => {

@@ -10,8 +10,8 @@ export const browserPath = PATHS.find((path) => existsSync(path));
 /** A headless browser that talks to nobody on its own account. */
 export async function openBrowser(): Promise<Browser> {
   if (browserPath === undefined) throw new Error(`No browser at ${PATHS.join(', ')}`);
-  using home = temporaryFolder('ensemble-browser');
-  return chromium.launch({
+  const home = temporaryFolder('ensemble-browser');
+  const browser = await chromium.launch({
     executablePath: browserPath,
     env: { ...process.env, HOME: home.path } as Record<string, string>,
     args: [
@@ -24,4 +24,6 @@ export async function openBrowser(): Promise<Browser> {
       '--disable-sync',
     ],
   });
+  browser.once('disconnected', () => home[Symbol.dispose]());
+  return browser;
 }

@@ -10,10 +10,9 @@ const missing =
     : uiUrl
       ? undefined
       : 'Temporal runs without its Web UI';
-if (missing !== undefined) process.stderr.write(`test/web-ui is skipped: ${missing}\n`);
 const suite = missing === undefined ? describe : describe.skip;
 
-suite('the Web UI', () => {
+suite(missing === undefined ? 'the Web UI' : `the Web UI (skipped: ${missing})`, () => {
   let team: Team;
   let browser: Browser;
   let page: Page;

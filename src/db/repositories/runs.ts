@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm';
+import { and, desc, eq, lt } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import type { AgentVersion, Degradation, Usage } from '../../protocol/agent';
 import type { NewEvent } from '../../protocol/event';
@@ -66,12 +66,6 @@ export interface RunPage {
   readonly limit: number;
 }
 
-export interface UnfinishedQuery {
-  /** Only runs accepted at least this long ago. */
-  readonly olderThanMs: number;
-  readonly limit: number;
-}
-
 /** Runs: accepted once, ended once. */
 export function createRuns(pool: Pool) {
   return {
@@ -93,9 +87,6 @@ export function createRuns(pool: Pool) {
 
     /** Newest first. */
     list: (tenantId: string, page: RunPage) => list(pool, tenantId, page),
-
-    /** Oldest first: what a reconciler compares with Temporal. */
-    listUnfinished: (tenantId: string, query: UnfinishedQuery) => listUnfinished(pool, tenantId, query),
   };
 }
 
@@ -141,24 +132,6 @@ async function list(pool: Pool, tenantId: string, page: RunPage): Promise<RunSum
       // UUIDv7 sorts by time.
       .orderBy(desc(runs.id))
       .limit(page.limit),
-  );
-  return rows.map(toSummary);
-}
-
-async function listUnfinished(pool: Pool, tenantId: string, query: UnfinishedQuery): Promise<RunSummary[]> {
-  const rows = await withTenant(pool, tenantId, (tx) =>
-    tx
-      .select(summaryColumns)
-      .from(runs)
-      .where(
-        and(
-          eq(runs.tenantId, tenantId),
-          inArray(runs.status, ['queued', 'running']),
-          lt(runs.createdAt, sql`clock_timestamp() - make_interval(secs => ${query.olderThanMs / 1000})`),
-        ),
-      )
-      .orderBy(runs.createdAt)
-      .limit(query.limit),
   );
   return rows.map(toSummary);
 }
