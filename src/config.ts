@@ -146,3 +146,12 @@ export function loadConfig(environment: Environment): Config {
   if (problems.length > 0) throw new AppError('CONFIG_INVALID', `Configuration: ${problems.join('; ')}`);
   return values as Config;
 }
+
+/** Where PostgreSQL is, for whoever cannot do without it. Throws CONFIG_INVALID. */
+export function requiredDatabaseUrl({ DATABASE_URL }: Pick<Config, 'DATABASE_URL'>): string {
+  if (DATABASE_URL !== undefined) return DATABASE_URL;
+  throw new AppError(
+    'CONFIG_INVALID',
+    'DATABASE_URL is not set: say where PostgreSQL is, or use `npm start`',
+  );
+}

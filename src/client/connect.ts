@@ -1,10 +1,9 @@
 import { DEFAULT_PROJECT_ID, LOCAL_TENANT_ID } from '../protocol/run';
-import { type Config, type Environment, loadConfig } from '../config';
+import { type Environment, loadConfig, requiredDatabaseUrl } from '../config';
 import { RunNotifications } from '../db/notifications';
 import { createPool } from '../db/pool';
 import { createRepositories } from '../db/repositories';
 import { assertSchemaCurrent } from '../db/migrate';
-import { AppError } from '../protocol/failures';
 import { connectClient, temporalTarget } from '../runtime/temporal';
 import type { EnsembleClient } from './ensemble-client';
 import { InProcessClient } from './in-process';
@@ -21,7 +20,7 @@ export interface ClientOptions {
 export async function createClient(options: ClientOptions = {}): Promise<EnsembleClient> {
   const environment = options.environment ?? process.env;
   const config = loadConfig(environment);
-  const url = databaseUrl(config);
+  const url = requiredDatabaseUrl(config);
   const notifications = new RunNotifications(url, () => undefined);
   const pool = createPool(url, {
     size: config.DATABASE_POOL_SIZE,
@@ -48,12 +47,4 @@ export async function createClient(options: ClientOptions = {}): Promise<Ensembl
     await pool.end();
     throw error;
   }
-}
-
-function databaseUrl({ DATABASE_URL }: Config): string {
-  if (DATABASE_URL !== undefined) return DATABASE_URL;
-  throw new AppError(
-    'CONFIG_INVALID',
-    'DATABASE_URL is not set: say where PostgreSQL is, or use `npm start`',
-  );
 }

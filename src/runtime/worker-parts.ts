@@ -2,12 +2,11 @@ import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { type Activities, createActivities } from '../activities';
 import { loadAgents, type LoadedAgents, type LoadProblem } from '../agents/loader';
-import type { Config, Environment } from '../config';
+import { type Config, type Environment, requiredDatabaseUrl } from '../config';
 import { assertSafeRole, assertSchemaCurrent } from '../db/migrate';
 import { createPool } from '../db/pool';
 import { createRepositories } from '../db/repositories';
 import { type Selection, selectProvider } from '../llm/factory';
-import { AppError } from '../protocol/failures';
 import type { Logger } from '../telemetry/log';
 import { registerAgents } from './catalogue';
 import { Cleanup } from './cleanup';
@@ -75,12 +74,4 @@ export async function createWorkerParts(setup: WorkerSetup): Promise<WorkerParts
     about: { agents: [...agents.keys()].toSorted(), problems, model: why },
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
-}
-
-function requiredDatabaseUrl({ DATABASE_URL }: Pick<Config, 'DATABASE_URL'>): string {
-  if (DATABASE_URL !== undefined) return DATABASE_URL;
-  throw new AppError(
-    'CONFIG_INVALID',
-    'DATABASE_URL is not set: say where PostgreSQL is, or use `npm start`',
-  );
 }
