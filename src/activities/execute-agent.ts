@@ -110,7 +110,12 @@ async function recordFailure(deps: ExecuteDeps, { input, attempt, error }: Faile
   const cancelled = isCancelled(error);
   const reason = cancelled ? cancellation(Context.current().cancellationDetails) : error;
   const failure = failureFrom(reason);
-  const willRetry = FAILURES[failure.code].retry && activityInfo().attempt < input.maxAttempts;
+  const { attemptsBefore, maxAttempts } = input;
+  // An agent that may be started once only is not started again, whoever stopped it.
+  const givenUp =
+    cancelled && Context.current().cancellationDetails?.workerShutdown === true && maxAttempts > 1;
+  const willRetry =
+    givenUp || (FAILURES[failure.code].retry && attemptsBefore + activityInfo().attempt < maxAttempts);
   const log = deps.log.child({ runId: input.runId, agent: input.agent.name, tenant: input.tenantId });
   log[FAILURES[failure.code].log](
     { code: failure.code, attempt: attempt.number, willRetry },
@@ -124,6 +129,7 @@ async function recordFailure(deps: ExecuteDeps, { input, attempt, error }: Faile
       tokenHash: attempt.tokenHash,
       failure,
       willRetry,
+      givenUp,
     });
   } catch (unrecorded) {
     // The next opening records this attempt as lost; the agent's own failure matters more than this one.

@@ -1,12 +1,11 @@
 import { uuidv7 } from 'uuidv7';
-import type { AgentResult } from '../protocol/agent';
-import type { FinishRunInput, SettleAgentInput } from '../protocol/run';
+import type { FinishRunInput, SettleAgentInput, SettledAgent } from '../protocol/run';
 import type { ActivityDeps } from '.';
 
 /** Closes the row of an execution that is over for the workflow; adopts the result of one that had completed after all. */
 export function createSettleAgent({ repositories, log }: ActivityDeps) {
-  return async (input: SettleAgentInput): Promise<{ adopted: AgentResult | null }> => {
-    const { tenantId, runId, address, agent, status, failure, events } = input;
+  return async (input: SettleAgentInput): Promise<SettledAgent> => {
+    const { tenantId, runId, address, agent, status, failure, maxAttempts, events } = input;
     const settled = await repositories.agentRuns.settle(tenantId, {
       runId,
       candidateId: uuidv7(),
@@ -15,11 +14,15 @@ export function createSettleAgent({ repositories, log }: ActivityDeps) {
       version: agent.version,
       status,
       failure,
+      maxAttempts,
       events,
     });
     const fields = { runId, agent: agent.name, tenant: tenantId, code: failure.code };
     if (settled.outcome === 'adopted') log.info(fields, 'a lost completion was adopted');
-    return { adopted: settled.outcome === 'adopted' ? settled.result : null };
+    if (settled.outcome === 'adopted') return { outcome: 'adopted', result: settled.result };
+    if (settled.outcome !== 'unfinished') return { outcome: 'closed' };
+    log.warn({ ...fields, attempts: settled.attempts }, 'attempts that never began do not count; once more');
+    return settled;
   };
 }
 

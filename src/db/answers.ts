@@ -92,6 +92,7 @@ export const FailAttemptAnswer = z.object({ outcome: z.enum(['recorded', 'alread
 
 export const SettleAnswer = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('settled'), agentRunId: z.string(), attempt: z.number() }),
+  z.object({ outcome: z.literal('unfinished'), attempts: z.number() }),
   z.object({ outcome: z.literal('adopted'), ...closedRow, result: StoredAgentResult }),
   z.object({ outcome: z.literal('already'), ...closedRow }),
   runFinal,

@@ -4,6 +4,9 @@ import type { Pool } from 'pg';
 export const EVENTS_CHANNEL = 'ensemble_events';
 
 const COALESCE_MS = 20;
+/** A notification is committed like a write. Nobody needs this one on disk: it wakes for what is there already. */
+const NOTIFY = `select set_config('synchronous_commit', 'off', true), pg_notify($1, payload)
+  from unnest($2::text[]) as payload`;
 const pending = new WeakMap<Pool, Set<string>>();
 
 /**
@@ -27,7 +30,7 @@ export function wakeReaders(pool: Pool, payload: string): void {
 function notify(pool: Pool, payloads: readonly string[]): void {
   if (pool.ending) return;
   pool
-    .query('select pg_notify($1, payload) from unnest($2::text[]) as payload', [EVENTS_CHANNEL, payloads])
+    .query({ name: 'ensemble.notify', text: NOTIFY, values: [EVENTS_CHANNEL, payloads] })
     // Whatever is wrong with the connection, the next statement that matters will say so.
     .catch(() => {});
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { AgentStatus, AgentVersion, Degradation, Usage } from './agent';
+import type { AgentResult, AgentStatus, AgentVersion, Degradation, Usage } from './agent';
 import type { NewEvent } from './event';
 import type { Failure } from './failures';
 import { type Json, JsonObject, type Value } from './json';
@@ -89,6 +89,8 @@ export interface ExecuteAgentInput {
   readonly stepInput: Json;
   readonly previous: readonly PreviousOutput[];
   readonly maxAttempts: number;
+  /** Attempts that counted before this activity was scheduled; its own come on top. */
+  readonly attemptsBefore: number;
   /** Events the workflow decided since the last activity returned; appended first, by key. */
   readonly events: readonly NewEvent[];
 }
@@ -101,8 +103,16 @@ export interface SettleAgentInput {
   readonly agent: AgentVersion;
   readonly status: 'failed' | 'cancelled';
   readonly failure: Failure;
+  /** Where another attempt may help: the row stays open while fewer than these counted. */
+  readonly maxAttempts?: number;
   readonly events: readonly NewEvent[];
 }
+
+/** What became of a settled execution: closed, complete after all, or open since too few attempts counted. */
+export type SettledAgent =
+  | { readonly outcome: 'closed' }
+  | { readonly outcome: 'adopted'; readonly result: AgentResult }
+  | { readonly outcome: 'unfinished'; readonly attempts: number };
 
 /** Input of `finishRun`: the run's final state, and the decisions that no activity has carried yet. */
 export interface FinishRunInput {

@@ -6,6 +6,8 @@ export async function bundleWorkflows(workflowsPath = require.resolve('../workfl
   const { code } = await bundleWorkflowCode({
     workflowsPath,
     workflowInterceptorModules: [require.resolve('../workflows/log-attributes')],
+    // Evaluated once for all runs of a worker instead of once for each; none of them keeps state of its own.
+    preloadModules: [workflowsPath],
     payloadConverterPath: dataConverter.payloadConverterPath,
     logger: new DefaultLogger('WARN'),
   });

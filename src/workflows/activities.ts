@@ -1,4 +1,4 @@
-import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
+import { ActivityCancellationType, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities';
 import type { AgentStep } from '../protocol/plan';
 import type { AgentVersion } from '../protocol/agent';
@@ -20,15 +20,28 @@ export function retryOf({ retry = {} }: AgentStep): { [K in keyof typeof DEFAULT
 /** What the activity is given beyond the agent's own limit, so that its own, better worded time-out comes first. */
 const TIMEOUT_MARGIN_MS = 5_000;
 
+/** One scheduling of an agent execution. */
+interface Scheduling {
+  readonly step: AgentStep;
+  readonly agent: AgentVersion;
+  readonly address: string;
+  /** From 1; beyond it, attempts of earlier schedulings did not count. */
+  readonly round: number;
+  /** Those that did. */
+  readonly attempts: number;
+}
+
 /** The one activity of an agent execution, with readable ids for the Web UI. */
-export function agentActivity(
-  step: AgentStep,
-  agent: AgentVersion,
-  address: string,
-): Activities['executeAgent'] {
+export function agentActivity({
+  step,
+  agent,
+  address,
+  round,
+  attempts,
+}: Scheduling): Activities['executeAgent'] {
   const retry = retryOf(step);
   return proxyActivities<Activities>({
-    activityId: `${address} ${agent.name}`,
+    activityId: round === 1 ? `${address} ${agent.name}` : `${address} ${agent.name} (${round})`,
     summary: `${agent.name} ${agent.version}`,
     startToCloseTimeout: (step.timeoutMs ?? agent.timeoutMs) + TIMEOUT_MARGIN_MS,
     heartbeatTimeout: '15s',
@@ -38,13 +51,21 @@ export function agentActivity(
       initialInterval: retry.initialIntervalMs,
       backoffCoefficient: 2,
       maximumInterval: retry.maxIntervalMs,
-      maximumAttempts: retry.maxAttempts,
+      maximumAttempts: Math.max(1, retry.maxAttempts - attempts),
     },
   }).executeAgent;
 }
 
 /** Bookkeeping must happen, however long PostgreSQL is away. */
-export const { settleAgent, finishRun } = proxyActivities<Activities>({
+const BOOKKEEPING = {
   startToCloseTimeout: '30s',
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
+} as const;
+export const { settleAgent } = proxyActivities<Activities>(BOOKKEEPING);
+
+/** In the workflow task itself: nothing runs beside it any more, and one way to the server and back is saved. */
+export const { finishRun } = proxyLocalActivities<Pick<Activities, 'finishRun'>>({
+  ...BOOKKEEPING,
+  // Longer waits than this are timers in the history: a workflow task must not be held for ever.
+  localRetryThreshold: '2s',
 });

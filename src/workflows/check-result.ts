@@ -1,10 +1,21 @@
 import type { AgentResult } from '../protocol/agent';
+import type { SettledAgent } from '../protocol/run';
 
 /** Whether what an activity brought back is an agent's result; its own worker's always is, a raw completion may be anything. */
 export function isAgentResult(value: unknown): value is AgentResult {
   if (!isRecord(value) || typeof value['agentRunId'] !== 'string') return false;
   const { output, effects, usage } = value as { output?: unknown; effects?: unknown; usage?: unknown };
   return isRecord(output) && isRecord(effects) && Array.isArray(effects['context']) && isRecord(usage);
+}
+
+/** Whether what a settlement brought back says what became of the row; a raw completion may be anything. */
+export function isSettledAgent(value: unknown): value is SettledAgent {
+  if (!isRecord(value)) return false;
+  if (value['outcome'] === 'adopted') return isAgentResult(value['result']);
+  return (
+    value['outcome'] === 'closed' ||
+    (value['outcome'] === 'unfinished' && Number.isInteger(value['attempts']))
+  );
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

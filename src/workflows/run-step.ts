@@ -25,19 +25,17 @@ interface StepResult {
 
 /** Carries out one step of the plan, whatever its type, and applies its `onFailure`. */
 export async function runStep(run: RunState, place: Place): Promise<StepResult> {
-  const result = await runWhole(run, place);
+  const { step, address, previous } = place;
+  let result: StepResult;
+  if (step.type === 'agent') {
+    const outcome = await runAgent(run, { step, address, previous });
+    result = { outcome, outputs: outcome.type === 'done' ? [{ address, agent: step.agent }] : [] };
+  } else result = await new CompositeRun(run, { ...place, step }).execute();
   if (result.outcome.type !== 'failed') return result;
   return afterFailure(run, place, result.outcome.failure);
 }
 
-async function runWhole(run: RunState, place: Place): Promise<StepResult> {
-  const { step, address, previous } = place;
-  if (step.type !== 'agent') return new CompositeRun(run, { ...place, step }).execute();
-  const outcome = await runAgent(run, { step, address, previous });
-  return { outcome, outputs: outcome.type === 'done' ? [{ address, agent: step.agent }] : [] };
-}
-
-async function afterFailure(run: RunState, place: Place, failure: Failure): Promise<StepResult> {
+function afterFailure(run: RunState, place: Place, failure: Failure): StepResult | Promise<StepResult> {
   const { step, address, parent, previous } = place;
   const agent = step.type === 'agent' ? step.agent : step.type;
   const rule = onFailureOf(step, parent);
@@ -66,6 +64,8 @@ class CompositeRun {
   private readonly visits: Visit[] = [];
   private readonly results: StepResult[] = [];
   private readonly running = new Map<number, Promise<void>>();
+  private settled: (() => void) | undefined;
+  private broken: Error | undefined;
   private readonly children: readonly Step[];
 
   constructor(
@@ -96,7 +96,7 @@ class CompositeRun {
           for (const child of decision.children) this.start(child);
           break;
         case 'wait':
-          await Promise.race(this.running.values());
+          await this.nextSettled();
           break;
         case 'finish':
           return { type: 'done', output: decision.output };
@@ -110,14 +110,32 @@ class CompositeRun {
     const step = this.children[child];
     if (step === undefined) return;
     const index = this.visits.push({ child }) - 1;
-    const work = this.runChild(step, child).then((result) => {
-      this.visits[index] = { child, outcome: result.outcome };
-      this.results[index] = result;
-      this.running.delete(index);
-    });
-    // The loop or the final allSettled sees a rejection; until then it must not count as unhandled.
-    work.catch(() => undefined);
+    const work = this.runChild(step, child).then(
+      (result) => {
+        this.visits[index] = { child, outcome: result.outcome };
+        this.results[index] = result;
+        this.end(index);
+      },
+      (error: Error) => {
+        this.broken ??= error;
+        this.end(index);
+      },
+    );
     this.running.set(index, work);
+  }
+
+  private end(index: number): void {
+    this.running.delete(index);
+    this.settled?.();
+  }
+
+  /** Rejects with what a child threw: a cancellation. One promise, however many children run. */
+  private async nextSettled(): Promise<void> {
+    if (this.broken === undefined)
+      await new Promise<void>((resolve) => {
+        this.settled = resolve;
+      });
+    if (this.broken !== undefined) throw this.broken;
   }
 
   private runChild(step: Step, child: number): Promise<StepResult> {

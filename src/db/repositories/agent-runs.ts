@@ -58,12 +58,16 @@ export interface CloseAgentRun extends AttemptKey {
 export interface FailAttempt extends AttemptKey {
   readonly failure: Failure;
   readonly willRetry: boolean;
+  /** A stopping worker gave it up: it does not count as one of the agent's attempts. */
+  readonly givenUp?: boolean | undefined;
   readonly nextAttemptInMs?: number | undefined;
 }
 
 export interface SettleAgentRun extends AgentRunKey {
   readonly status: 'failed' | 'cancelled';
   readonly failure: Failure;
+  /** With it, an agent run of which fewer attempts counted stays open. */
+  readonly maxAttempts?: number | undefined;
   readonly events: readonly NewEvent[];
 }
 
@@ -74,7 +78,10 @@ export type OpenOutcome = Known<z.infer<typeof OpenAnswer>>;
 /** `already`: it was closed before, as the rest says. `fenced`: the attempt lost the row; nothing was written. */
 export type CloseOutcome = z.infer<typeof CloseAnswer>;
 export type FailAttemptOutcome = z.infer<typeof FailAttemptAnswer>;
-/** `adopted`: a completed result was found and stands. `already`: it had failed or been cancelled before. */
+/**
+ * `adopted`: a completed result was found and stands. `already`: it had failed or been cancelled before.
+ * `unfinished`: it may be tried again, since only so many attempts counted.
+ */
 export type SettleOutcome = Known<z.infer<typeof SettleAnswer>>;
 
 /** Agent runs: each attempt fenced, each closed once. */

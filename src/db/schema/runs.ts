@@ -86,6 +86,7 @@ export const runs = ensemble.table(
 
 /** Columns of an agent run that fence its attempts and never leave the database. */
 interface Fencing {
+  givenUp: number;
   scheduledAtMs: number;
   activityAttempt: number;
   tokenHash: string | null;
@@ -104,6 +105,8 @@ export const agentRuns = ensemble.table(
     version: text('version').notNull(),
     status: agentRunStatus('status').notNull(),
     attempt: integer('attempt').notNull(),
+    // Attempts that a stopping worker gave up: they count for nobody's limit.
+    givenUp: integer('given_up').notNull().default(0),
     scheduledAtMs: bigint('scheduled_at_ms', { mode: 'number' }).notNull(),
     activityAttempt: integer('activity_attempt').notNull(),
     tokenHash: text('token_hash'),
