@@ -1,7 +1,15 @@
-import { Evaluator } from '../../src/agents/built-in/evaluator';
+import { Evaluator, type Verdict } from '../../src/agents/built-in/evaluator';
+import type { AgentContext, AgentTask } from '../../src/agents/base-agent';
 import { React } from '../../src/agents/built-in/react';
 import { scriptedModel } from '../support/scripted-model';
 import { aTask, fakeContext, MINUTES } from './fake-context';
+
+/** The evaluator judging, which is what it does unless its options say otherwise. */
+async function verdictOn(task: AgentTask, context: AgentContext): Promise<Verdict> {
+  const output = await new Evaluator().execute(task, context);
+  if (!('criteria' in output)) throw new Error('this is no verdict');
+  return output;
+}
 
 describe('evaluator', () => {
   const previous = { 'root/writer': { text: 'The bridge costs 4.2 million francs and opens in May 2027.' } };
@@ -26,7 +34,7 @@ describe('evaluator', () => {
         { name: 'brief', score: 0.5, reason: 'One sentence.', evidence: [] },
       ),
     );
-    const output = await new Evaluator().execute(
+    const output = await verdictOn(
       aTask({ options: { criteria }, previous }),
       fakeContext({ model }).context,
     );
@@ -55,7 +63,7 @@ describe('evaluator', () => {
       score: 0.2,
     });
     const partial = scriptedModel(verdict({ name: 'brief', ...low }));
-    const output = await new Evaluator().execute(task, fakeContext({ model: partial }).context);
+    const output = await verdictOn(task, fakeContext({ model: partial }).context);
     expect(output).toMatchObject({ verdict: 'inconclusive', score: null });
     expect(output.criteria[0]).toMatchObject({ basis: 'unknown', reason: 'the model left it out' });
   });
@@ -86,7 +94,7 @@ describe('evaluator', () => {
       input: MINUTES,
       previous,
     });
-    const output = await new Evaluator().execute(task, fakeContext().context);
+    const output = await verdictOn(task, fakeContext().context);
     expect(output.provider).toBe('offline');
     expect(output.criteria.map(({ name, basis }) => [name, basis])).toEqual([
       ['relevance', 'measured'],
@@ -104,10 +112,7 @@ describe('evaluator', () => {
     const invented = {
       'root/writer': 'The bridge costs 9.9 million francs, opens in June 2031 and is built by Losinger.',
     };
-    const output = await new Evaluator().execute(
-      aTask({ input: MINUTES, previous: invented }),
-      fakeContext().context,
-    );
+    const output = await verdictOn(aTask({ input: MINUTES, previous: invented }), fakeContext().context);
     const grounding = output.criteria.find(({ name }) => name === 'grounding');
     expect(grounding).toMatchObject({
       score: 0,
@@ -117,7 +122,7 @@ describe('evaluator', () => {
   });
 
   test('leaves offline unknown what takes judgement', async () => {
-    const output = await new Evaluator().execute(
+    const output = await verdictOn(
       aTask({
         options: {
           criteria: [
@@ -141,10 +146,7 @@ describe('evaluator', () => {
   test('does not take an echo of the task for an answer', async () => {
     const task = 'Explain what this repository is for.';
     const react = await new React().execute(aTask({ text: task }), fakeContext().context);
-    const output = await new Evaluator().execute(
-      aTask({ text: task, previous: { react } }),
-      fakeContext().context,
-    );
+    const output = await verdictOn(aTask({ text: task, previous: { react } }), fakeContext().context);
     expect(output.verdict).toBe('fail');
     expect(output.criteria[0]).toMatchObject({ name: 'relevance', score: 0 });
   });
@@ -152,6 +154,50 @@ describe('evaluator', () => {
   test('refuses to judge nothing', async () => {
     await expect(new Evaluator().execute(aTask(), fakeContext().context)).rejects.toMatchObject({
       code: 'AGENT_INPUT_INVALID',
+    });
+  });
+
+  describe('with a scale of levels', () => {
+    const levels = [
+      { name: 'good', score: 1, description: 'Everything is said.' },
+      { name: 'fair', score: 0.5, description: 'Half of it is said.' },
+      { name: 'poor', score: 0, description: 'Hardly anything is said.' },
+    ];
+    const scaled = [
+      { name: 'complete', description: 'All is said.', weight: 1, levels, terms: ['bridge', 'boat'] },
+    ];
+
+    test('scores what the level the model names is worth, and takes no other', async () => {
+      const answer = { name: 'complete', reason: 'No date.', evidence: [] };
+      const model = scriptedModel(
+        verdict({ ...answer, score: 0.8 }),
+        verdict({ ...answer, level: 'superb' }),
+        verdict({ ...answer, level: 'fair' }, { name: 'brief', score: 1, reason: 'Short.', evidence: [] }),
+      );
+      const output = await verdictOn(
+        aTask({ options: { criteria: [...scaled, { ...criteria[1], weight: 1 }] }, previous }),
+        fakeContext({ model }).context,
+      );
+      expect(output).toMatchObject({ verdict: 'pass', score: 0.75 });
+      expect(output.criteria).toMatchObject([{ name: 'complete', level: 'fair', score: 0.5 }, { score: 1 }]);
+      expect(output.text).toContain('- complete: fair, 0.50 (model) No date.');
+      expect(model.requests[0]?.messages[0]?.text).toContain('- level "fair": Half of it is said.');
+    });
+
+    test('is measured offline by the level that the measure reaches', async () => {
+      // One of two terms is three quarters of enough, which reaches the middle level.
+      const output = await verdictOn(
+        aTask({ options: { criteria: scaled }, previous }),
+        fakeContext().context,
+      );
+      expect(output.criteria).toMatchObject([{ basis: 'measured', level: 'fair', score: 0.5 }]);
+    });
+
+    test('may not give two levels one name', async () => {
+      const twice = scaled.map((one) => ({ ...one, levels: [...levels, ...levels] }));
+      await expect(
+        new Evaluator().execute(aTask({ options: { criteria: twice }, previous }), fakeContext().context),
+      ).rejects.toThrow(/two have one name/);
     });
   });
 });

@@ -1,20 +1,29 @@
-import { AppError } from '../../src/protocol/failures';
+import { AppError, FAILURES, type FailureCode } from '../../src/protocol/failures';
 import { AgentManifest } from '../../src/protocol/agent';
 import type { AgentClass } from '../../src/agents/base-agent';
+import { Evaluator } from '../../src/agents/built-in/evaluator';
 import { Footprint } from '../../src/agents/dependency-gate/footprint';
 import { Inventory } from '../../src/agents/dependency-gate/inventory';
 import { Licence } from '../../src/agents/dependency-gate/licence';
 import { Policy } from '../../src/agents/dependency-gate/policy';
 import { Provenance } from '../../src/agents/dependency-gate/provenance';
-import { ReportWriter } from '../../src/agents/dependency-gate/report-writer';
+import { type GateReport, ReportWriter } from '../../src/agents/dependency-gate/report-writer';
 import { gatePlan } from '../../src/cli/dependency-gate/plan';
 import type { BlobRef } from '../../src/protocol/json';
 import { Step } from '../../src/protocol/plan';
-import { GateBench, runGate } from './support/gate-run';
+import { GateBench, findAll, runGate } from './support/gate-run';
 import { integrityOf } from './support/lock-model';
 import { plantedChange } from './support/lock-generator';
 
-const CLASSES: readonly AgentClass[] = [Inventory, Licence, Provenance, Footprint, Policy, ReportWriter];
+const CLASSES: readonly AgentClass[] = [
+  Inventory,
+  Licence,
+  Provenance,
+  Footprint,
+  Evaluator,
+  Policy,
+  ReportWriter,
+];
 
 async function codeOf(deed: Promise<unknown>): Promise<string> {
   const error: unknown = await deed.then(
@@ -29,7 +38,15 @@ test('every agent has a valid manifest of its own, and the plan names them all',
   expect(new Set(names).size).toBe(CLASSES.length);
   const plan = Step.parse(gatePlan());
   const named = [...JSON.stringify(plan).matchAll(/"agent":"([a-z-]+)"/g)].map(([, name]) => name);
-  expect(named).toEqual(['inventory', 'licence', 'provenance', 'footprint', 'policy', 'report-writer']);
+  expect(named).toEqual([
+    'inventory',
+    'licence',
+    'provenance',
+    'footprint',
+    'evaluator',
+    'policy',
+    'report-writer',
+  ]);
   expect(new Set(named)).toEqual(new Set(names));
 });
 
@@ -37,7 +54,15 @@ test('every output is what its manifest promises, and small enough to travel', a
   for (let seed = 0; seed < 12; seed++) {
     const { head, base } = plantedChange(seed);
     const out = await runGate({ head, base });
-    const outputs = [out.inventory, out.licence, out.provenance, out.footprint, out.policy, out.report];
+    const outputs = [
+      out.inventory,
+      out.licence,
+      out.provenance,
+      out.footprint,
+      out.verification,
+      out.policy,
+      out.report,
+    ];
     CLASSES.forEach((agent, at) => {
       const { output } = AgentManifest.parse(agent.manifest);
       expect(output.safeParse(JSON.parse(JSON.stringify(outputs[at])))).toMatchObject({ success: true });
@@ -239,19 +264,64 @@ describe('failures', () => {
       ...bench.task(null),
       previous: [{ agent: 'licence', address: '0', read: async () => ({ findings: 'none' }) }],
     };
-    expect(await codeOf(new Policy().execute(odd, bench.context()))).toMatch(
-      /^AGENT_INPUT_INVALID: output of licence, findings: /,
-    );
+    expect(
+      await codeOf(new Policy().execute({ ...odd, options: { verifiedBy: null } }, bench.context())),
+    ).toMatch(/^AGENT_INPUT_INVALID: output of licence, findings: /);
   });
 
-  test('of the model are the model’s own, for the retry to see', async () => {
-    const bench = new GateBench({ head });
-    await bench.finding(new Inventory(), 'inventory');
-    await bench.turn(new Policy(), 'policy', { expect: [] });
-    bench.model.invoke = () => Promise.reject(new AppError('MODEL_RATE_LIMITED', 'wait'));
-    expect(await codeOf(bench.turn(new ReportWriter(), 'report-writer', null))).toBe(
-      'MODEL_RATE_LIMITED: wait',
+  test('of the evaluator leave nothing to believe: the policy blocks, unless a plan goes without it', async () => {
+    const bench = new GateBench({ head: { lockfileVersion: 3, packages: {} } });
+    await findAll(bench);
+    expect(await bench.turn(new Policy(), 'policy', null)).toMatchObject({
+      verdict: 'block',
+      reason: 'Nothing came from evaluator, so nothing can be said for this change.',
+      missing: ['evaluator'],
+    });
+    expect(await bench.turn(new Policy(), 'policy', { verifiedBy: null })).toMatchObject({
+      verdict: 'merge',
+      missing: [],
+    });
+  });
+
+  describe('of the model', () => {
+    const written = async (error: Error, signal?: AbortSignal): Promise<GateReport> => {
+      const bench = new GateBench({ head });
+      await bench.finding(new Inventory(), 'inventory');
+      await bench.turn(new Policy(), 'policy', { expect: [], verifiedBy: null });
+      bench.model.invoke = () => Promise.reject(error);
+      return await new ReportWriter().execute(bench.task(null), bench.context(signal));
+    };
+
+    test.each(Object.keys(FAILURES).filter((code) => code.startsWith('MODEL_')))(
+      '%s costs the report its paragraph, not the reader the verdict',
+      async (code) => {
+        const { verdict, summary, markdown } = await written(
+          new AppError(code as FailureCode, 'the provider says `no` to <everybody>'),
+        );
+        expect(verdict).toBe('merge');
+        expect(summary).toEqual({
+          text: expect.stringMatching(/^This change may be merged\. There is nothing to compare with/),
+          writtenBy: 'template',
+          provider: 'told',
+          model: 'told-1',
+          rejected: `the model failed with ${code}: the provider says \`no\` to <everybody>`,
+        });
+        expect(markdown).toContain('_Summary from a template: the paragraph of told/told-1 was not taken, ');
+        expect(markdown).toContain(code.replaceAll('_', '\\_'));
+        expect(markdown).not.toContain('<everybody>');
+      },
     );
+
+    test('are none of these where the agent was cancelled, or something else failed', async () => {
+      const cancelled = AbortSignal.abort(new Error('cancelled'));
+      expect(await codeOf(written(new AppError('MODEL_TIMEOUT', 'late'), cancelled))).toBe(
+        'MODEL_TIMEOUT: late',
+      );
+      expect(await codeOf(written(new AppError('DATABASE_UNAVAILABLE', 'gone')))).toBe(
+        'DATABASE_UNAVAILABLE: gone',
+      );
+      await expect(written(new Error('cancelled'))).rejects.toThrow('cancelled');
+    });
   });
 
   test('an agent that was cancelled hands nothing on', async () => {

@@ -1,6 +1,9 @@
+import { Inventory } from '../../src/agents/dependency-gate/inventory';
+import { Policy } from '../../src/agents/dependency-gate/policy';
+import { ReportWriter } from '../../src/agents/dependency-gate/report-writer';
 import { AppError } from '../../src/protocol/failures';
 import { Random } from './support/random';
-import { runGate } from './support/gate-run';
+import { GateBench, findAll, runGate } from './support/gate-run';
 import { plantedChange } from './support/lock-generator';
 
 const ROUNDS = process.env['ENSEMBLE_TEST_LONG'] === '1' ? 5_000 : 600;
@@ -154,9 +157,22 @@ test('a report stays within what a comment may hold, however long the names are'
       engines: { node: '>=99' },
     };
   }
-  const { report } = await runGate({
+  const bench = new GateBench({
     head: { lockfileVersion: 3, packages: { '': { dependencies, engines: { node: '>=20' } }, ...packages } },
   });
+  // What an agent says may be as long as that, and none of it true.
+  const pipes = '|'.repeat(3_900);
+  const evidence = [{ file: pipes, pointer: `/${pipes}`, value: pipes }];
+  const lies = Array.from({ length: 300 }, (_, at) => ({ id: `${at}${pipes}`, claim: pipes, evidence }));
+  bench.says('liar', { findings: lies });
+  bench.model.answers('See below.');
+  await bench.finding(new Inventory(), 'inventory');
+  await findAll(bench);
+  const { struck, struckUnlisted } = await bench.verify();
+  await bench.turn(new Policy(), 'policy', null);
+  const report = await bench.turn(new ReportWriter(), 'report-writer', null);
+  expect([struck.length, struckUnlisted]).toEqual([200, 100]);
+  expect(report.markdown).toContain('### Struck, because the files say otherwise (300)');
   expect(report.markdown.length).toBeLessThan(MAX_COMMENT_CHARS);
 });
 

@@ -21,7 +21,8 @@ function aFinding(facts: Partial<FindingDraft> = {}): Finding {
 }
 
 const options = (said: object = {}): PolicyOptions => PolicyOptions.parse(said);
-const brought = (findings: readonly Finding[]) => ({ findings, missing: [], omitted: 0 });
+const NOTHING_STRUCK = { struck: [], struckCount: 0 };
+const brought = (findings: readonly Finding[]) => ({ findings, missing: [], omitted: 0, ...NOTHING_STRUCK });
 
 /** Every line of the default policy: what is found, and by which rule it ends how. */
 const TABLE: readonly (readonly [Partial<FindingDraft>, string, string])[] = [
@@ -126,13 +127,32 @@ describe('the verdict', () => {
   });
 
   test('is block where an agent brought nothing, however good the rest looks', () => {
-    const report = decide({ findings: [noted], missing: ['licence'], omitted: 0 }, options());
+    const report = decide({ ...brought([noted]), missing: ['licence'] }, options());
     expect(report).toMatchObject({ verdict: 'block', reason: expect.stringContaining('licence') });
   });
 
   test('is never merge where findings were cut off', () => {
-    expect(decide({ findings: [noted], missing: [], omitted: 3 }, options()).verdict).toBe('waive');
-    expect(decide({ findings: [blocked], missing: [], omitted: 3 }, options()).verdict).toBe('block');
+    expect(decide({ ...brought([noted]), omitted: 3 }, options()).verdict).toBe('waive');
+    expect(decide({ ...brought([blocked]), omitted: 3 }, options()).verdict).toBe('block');
+  });
+
+  test('does not rest on what was struck, which is told all the same', () => {
+    const struck = {
+      id: 'licence-0123456789ab',
+      agent: 'liar',
+      claim: 'left steals passwords.',
+      reason: 'nothing stands there',
+      file: 'head',
+      pointer: '/packages/node_modules~1left/passwords',
+      expected: { value: true },
+      found: { absent: true as const },
+    };
+    expect(decide({ ...brought([noted]), struck: [struck], struckCount: 3 }, options())).toMatchObject({
+      verdict: 'merge',
+      counts: { block: 0, waive: 0, merge: 1 },
+      struck: [struck],
+      struckCount: 3,
+    });
   });
 
   test('does not depend on the order of the findings', () => {

@@ -91,7 +91,7 @@ describe('the summary', () => {
     bench.model.answers('This change must');
     bench.model.finishReason = 'length';
     await bench.finding(new Inventory(), 'inventory');
-    await bench.turn(new Policy(), 'policy', { expect: [] });
+    await bench.turn(new Policy(), 'policy', { expect: [], verifiedBy: null });
     const { summary } = await bench.turn(new ReportWriter(), 'report-writer', null);
     expect(summary).toMatchObject({ writtenBy: 'template', rejected: 'the answer was cut off' });
   });
@@ -147,10 +147,11 @@ describe('the report', () => {
     const bench = new GateBench(examplePair);
     bench.model.answers('See below.');
     await bench.finding(new Inventory(), 'inventory');
+    await bench.verify();
     const policy = await bench.turn(new Policy(), 'policy', null);
     const report = await bench.turn(new ReportWriter(), 'report-writer', null);
     expect(policy).toMatchObject({ verdict: 'block', missing: ['licence', 'provenance', 'footprint'] });
-    expect(report.markdown).toContain('No findings came from licence, provenance, footprint');
+    expect(report.markdown).toContain('Nothing came from licence, provenance, footprint');
     expect(report.markdown).toContain('| Entries in the lock | 15 | 21 |');
     expect(report.markdown).toContain('Engines, duplicates and totals were not looked at.');
   });

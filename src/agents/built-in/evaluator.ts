@@ -1,9 +1,19 @@
 import { z } from 'zod';
 import type { GivenDocument } from '../../llm/documents';
 import { AppError } from '../../protocol/failures';
+import { LIMITS } from '../../protocol/limits';
 import { BaseAgent, type AgentContext, type AgentTask } from '../base-agent';
-import { Criterion, DEFAULT_CRITERIA, judgeByMeasure, judgeByModel, type Judged } from '../tools/text/judge';
+import { compareByMeasure, compareByModel } from '../tools/text/compare';
+import { Criterion, DEFAULT_CRITERIA } from '../tools/text/criterion';
+import { judgeByMeasure, judgeByModel, type Judged } from '../tools/text/judge';
 import { gatherMaterial, outputsOf } from '../tools/text/material';
+import type { Measured } from '../tools/text/measure';
+import { Comparison, type ComparedPair, pairsOf, rank } from '../tools/text/rank';
+import { reportsOf, Verification, verify } from '../tools/verify/verify';
+import { factsFor, VerifyOptions } from './evaluator-facts';
+
+/** Each with each, twice: more outputs would take more than thirty calls. */
+const MOST_COMPARED = 6;
 
 const Options = z
   .strictObject({
@@ -14,8 +24,15 @@ const Options = z
       .max(1)
       .default(0.7)
       .describe('The weighted score from which the verdict is pass'),
+    compare: z
+      .boolean()
+      .default(false)
+      .describe(`Say which of the outputs is best by the criteria; 2 to ${MOST_COMPARED} outputs`),
+    verify: VerifyOptions.optional().describe('Hold findings against the documents they cite; asks no model'),
   })
+  .refine(({ compare, verify: facts }) => !compare || facts === undefined, 'either compare or verify')
   .prefault({});
+type Options = z.output<typeof Options>;
 
 const Verdict = z.object({
   verdict: z.enum(['pass', 'fail', 'inconclusive']),
@@ -32,6 +49,7 @@ const Verdict = z.object({
       name: z.string(),
       weight: z.number(),
       score: z.number().min(0).max(1).nullable(),
+      level: z.string().optional().describe('The level of the scale, where the criterion has one'),
       basis: z.enum(['model', 'measured', 'unknown']),
       reason: z.string(),
       evidence: z.array(z.object({ source: z.string(), quote: z.string() })),
@@ -41,23 +59,28 @@ const Verdict = z.object({
   provider: z.string(),
   model: z.string(),
 });
-type Verdict = z.output<typeof Verdict>;
+export type Verdict = z.output<typeof Verdict>;
 
-/** Judges what came before against weighted criteria; every quote it gives as evidence occurs in what it judged. */
-export class Evaluator extends BaseAgent<Verdict> {
+type Evaluation = Verdict | Comparison | Verification;
+
+/** Judges what came before against weighted criteria, compares it, or strikes findings that their documents contradict. */
+export class Evaluator extends BaseAgent<Evaluation> {
   static readonly manifest = {
     name: 'evaluator',
-    version: '1.0.0',
+    version: '1.1.0',
     description:
-      'Judges the outputs that came before it by weighted criteria, each score with its reason and its evidence.',
+      'Judges or compares the outputs before it by weighted criteria with reasons and evidence, and strikes false findings.',
     agentType: 'evaluator' as const,
-    capabilities: ['evaluate', 'text'],
+    capabilities: ['evaluate', 'compare', 'verify-findings', 'text'],
     input: Options,
-    output: Verdict,
+    // Whichever it is, it is an object, which a union does not say by itself.
+    output: z.union([Verdict, Comparison, Verification]).meta({ type: 'object' }),
+    limits: { outputBytes: LIMITS.agentOutputBytes },
   };
 
-  async execute(task: AgentTask, context: AgentContext): Promise<Verdict> {
-    const { criteria, passScore } = Options.parse(task.options ?? {});
+  async execute(task: AgentTask, context: AgentContext): Promise<Evaluation> {
+    const options = Options.parse(task.options ?? {});
+    if (options.verify !== undefined) return await verified(task, options.verify, context);
     const outputs = await outputsOf(task);
     if (outputs.length === 0) {
       throw new AppError(
@@ -66,53 +89,104 @@ export class Evaluator extends BaseAgent<Verdict> {
       );
     }
     const given = (await gatherMaterial({ ...task, previous: [] })) as readonly GivenDocument[];
-    context.heartbeat('judging');
     const subject = { task: task.text, outputs, given };
-    const judged = await judge(subject, criteria, context);
-    const score = weighted(judged);
-    const verdict = score === null ? 'inconclusive' : score >= passScore ? 'pass' : 'fail';
-    return {
-      verdict,
-      score,
-      passScore,
-      text: inWords(verdict, score, judged),
-      criteria: judged,
-      judged: outputs.map(({ name }) => name),
-      provider: context.model.name,
-      model: context.model.model,
-    };
+    return await (options.compare ? compared : judged)(subject, options, context);
   }
 }
 
-async function judge(
-  subject: Parameters<typeof judgeByModel>[0],
-  criteria: readonly Criterion[],
+async function verified(
+  task: AgentTask,
+  options: VerifyOptions,
   context: AgentContext,
-): Promise<Judged[]> {
+): Promise<Verification> {
+  context.heartbeat('reading what the findings cite');
+  const facts = await factsFor(options, task, context);
+  context.heartbeat('holding the findings against it');
+  const verification = await verify(await reportsOf(task.previous, options.agents), facts);
+  const { checked, struck, struckUnlisted } = verification;
+  context.log.info('findings verified', { checked, struck: struck.length + struckUnlisted });
+  return verification;
+}
+
+async function judged(
+  subject: Measured,
+  { criteria, passScore }: Options,
+  context: AgentContext,
+): Promise<Verdict> {
+  context.heartbeat('judging');
+  const all = await orByMeasure(
+    () => judgeByModel(subject, criteria, context),
+    () => criteria.map((criterion) => judgeByMeasure(subject, criterion)),
+    context,
+  );
+  const score = weighted(all);
+  const verdict = score === null ? 'inconclusive' : score >= passScore ? 'pass' : 'fail';
+  return {
+    verdict,
+    score,
+    passScore,
+    text: inWords(verdict, score, all),
+    criteria: all,
+    judged: subject.outputs.map(({ name }) => name),
+    provider: context.model.name,
+    model: context.model.model,
+  };
+}
+
+async function compared(
+  { task, outputs, given }: Measured,
+  { criteria }: Options,
+  context: AgentContext,
+): Promise<Comparison> {
+  if (outputs.length < 2 || outputs.length > MOST_COMPARED) {
+    throw new AppError(
+      'AGENT_INPUT_INVALID',
+      `the evaluator compares 2 to ${MOST_COMPARED} outputs, and ${outputs.length} came before it`,
+    );
+  }
+  const pairs: ComparedPair[] = [];
+  for (const pair of pairsOf(outputs)) {
+    context.heartbeat(`comparing ${pair.map(({ name }) => name).join(' and ')}`);
+    const found = await orByMeasure(
+      () => compareByModel({ task, given, pair }, criteria, context),
+      () => criteria.map((criterion) => compareByMeasure({ task, given, pair }, criterion)),
+      context,
+    );
+    pairs.push({ pair, criteria: found });
+  }
+  return { ...rank(outputs, pairs), provider: context.model.name, model: context.model.model };
+}
+
+/** A provider that cannot judge says so; then what can be counted is counted, and the rest stays unknown. */
+async function orByMeasure<T>(
+  byModel: () => Promise<T>,
+  byMeasure: () => T,
+  { log }: Pick<AgentContext, 'log'>,
+): Promise<T> {
   try {
-    return await judgeByModel(subject, criteria, context);
+    return await byModel();
   } catch (error) {
-    // A provider that cannot judge says so; then what can be counted is counted, and the rest stays unknown.
     if (!AppError.is(error) || error.code !== 'MODEL_UNSUPPORTED') throw error;
-    context.log.info('judging by measures, since the model provider cannot judge');
-    return criteria.map((criterion) => judgeByMeasure(subject, criterion));
+    log.info('judging by measures, since the model provider cannot judge');
+    return byMeasure();
   }
 }
 
 /** The weighted mean of what is known; nothing is concluded where less than half of the weight is. */
-function weighted(judged: readonly Judged[]): number | null {
-  const all = judged.reduce((sum, { weight }) => sum + weight, 0);
-  const known = judged.filter(({ score }) => score !== null);
+function weighted(all: readonly Judged[]): number | null {
+  const total = all.reduce((sum, { weight }) => sum + weight, 0);
+  const known = all.filter(({ score }) => score !== null);
   const weight = known.reduce((sum, one) => sum + one.weight, 0);
-  if (weight === 0 || weight < all / 2) return null;
+  if (weight === 0 || weight < total / 2) return null;
   const score = known.reduce((sum, one) => sum + one.weight * (one.score ?? 0), 0) / weight;
   return Math.round(score * 1000) / 1000;
 }
 
-function inWords(verdict: Verdict['verdict'], score: number | null, judged: readonly Judged[]): string {
+function inWords(verdict: Verdict['verdict'], score: number | null, all: readonly Judged[]): string {
   const head = score === null ? `${verdict}: too little could be judged` : `${verdict}: ${score.toFixed(2)}`;
-  const lines = judged.map(({ name, score: own, reason, basis }) => {
-    return `- ${name}: ${own === null ? 'unknown' : own.toFixed(2)} (${basis}) ${reason}`;
+  const lines = all.map(({ name, score: own, level, reason, basis }) => {
+    const said = own === null ? 'unknown' : `${level === undefined ? '' : `${level}, `}${own.toFixed(2)}`;
+    return `- ${name}: ${said} (${basis}) ${reason}`;
   });
   return [head, ...lines].join('\n');
 }

@@ -1,3 +1,4 @@
+import type { Struck } from '../tools/verify/verify';
 import { type Finding, SEVERITIES, compareFindings } from './finding';
 import { DEFAULT_RULES } from './policy-rules';
 import {
@@ -22,10 +23,14 @@ export interface Brought {
   readonly findings: readonly Finding[];
   readonly missing: readonly string[];
   readonly omitted: number;
+  /** Findings that the files contradict: they are told, and decide nothing. */
+  readonly struck: readonly Struck[];
+  readonly struckCount: number;
 }
 
 /** Decides every finding by the first rule that holds; the worst decision is the verdict. */
-export function decide({ findings, missing, omitted }: Brought, options: PolicyOptions): PolicyReport {
+export function decide(brought: Brought, options: PolicyOptions): PolicyReport {
+  const { findings, missing, omitted, struck, struckCount } = brought;
   const rules = [...options.rules, ...(options.defaults ? DEFAULT_RULES : []), NO_RULE];
   const decisions = findings.map((finding) => decisionOn(finding, rules)).sort(worstFirst);
   const counts = { block: 0, waive: 0, merge: 0 };
@@ -48,6 +53,8 @@ export function decide({ findings, missing, omitted }: Brought, options: PolicyO
     ) as PolicyReport['severities'],
     missing: [...missing],
     omitted,
+    struck: [...struck],
+    struckCount,
   };
 }
 
@@ -91,7 +98,7 @@ interface Decided {
 
 function reasonFor({ missing, omitted, decisions, counts }: Decided): string {
   if (missing.length > 0)
-    return `No findings came from ${missing.join(', ')}, so nothing can be said for this change.`;
+    return `Nothing came from ${missing.join(', ')}, so nothing can be said for this change.`;
   const [worst] = decisions;
   if (worst === undefined) return 'Nothing was found.';
   const found = (count: number): string => (count === 1 ? '1 finding' : `${count} findings`);

@@ -29,6 +29,7 @@ export function factSentences(facts: ReportFacts): readonly string[] {
     `Verdict ${policy.verdict}: this change ${MEANING[policy.verdict]}. ${policy.reason}`,
     ...told(policy, 'block'),
     ...told(policy, 'waive'),
+    ...struckSentences(policy),
     changeSentence(inventory),
     ...sizeSentences(facts),
     ...told(policy, 'merge').slice(0, 2),
@@ -66,6 +67,12 @@ function tell({ finding, verdict, rule, reason }: Decision): string {
   const path = finding.path.length > 1 ? ` It came in by ${shorten(pathText(finding.path), 300)}.` : '';
   const severity = finding.severity === 'unknown' ? 'cannot be known' : finding.severity;
   return `${finding.claim.replace(/\.$/, '')} (${severity}, ${where}; ${verdict} by rule ${rule}).${path} ${reason}`;
+}
+
+function struckSentences({ struckCount }: PolicyReport): readonly string[] {
+  if (struckCount === 0) return [];
+  const what = struckCount === 1 ? '1 finding was' : `${struckCount} findings were`;
+  return [`${what} struck, because the files say otherwise; the verdict does not rest on them.`];
 }
 
 function changeSentence({ counts, base, head, direct }: InventoryReport): string {

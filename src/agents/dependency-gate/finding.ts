@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { Json } from '../../protocol/json';
+import { Pointer } from '../tools/verify/evidence';
 
 const FINDING_KINDS = [
   'licence',
@@ -28,10 +29,6 @@ export const FindingChange = z.enum(['added', 'changed', 'moved', 'various']);
 export type FindingChange = z.infer<typeof FindingChange>;
 
 const EvidenceFile = z.enum(['head', 'base', 'installed']);
-const Pointer = z
-  .string()
-  .max(8_200)
-  .regex(/^(?:\/|$)/, 'must be a JSON pointer');
 
 /** The place in an input file that a finding rests on: either the value that stands there, or that nothing does. */
 export const Evidence = z.union([

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Struck } from '../tools/verify/verify';
 import { Finding, FindingChange, FindingKind, SEVERITIES, Severity } from './finding';
 
 /** From worst to best: the verdict on a change is the worst of the verdicts on its findings. */
@@ -40,6 +41,8 @@ export const PolicyOptions = z
     defaults: z.boolean().default(true),
     /** Agents whose findings the verdict needs; one that is missing blocks, since silence is no evidence. */
     expect: z.array(z.string()).max(20).default(['licence', 'provenance', 'footprint']),
+    /** Agent that held the findings against the files: without its output nothing is believed. Null believes them all. */
+    verifiedBy: z.string().nullable().default('evaluator'),
   })
   .prefault({});
 export type PolicyOptions = z.infer<typeof PolicyOptions>;
@@ -68,5 +71,9 @@ export const PolicyReport = z.strictObject({
   missing: z.array(z.string()),
   /** Findings that their agents counted but did not list; each list is cut after the worst. */
   omitted: tally,
+  /** Findings that the files contradict; none of them is decided upon. */
+  struck: z.array(Struck),
+  /** How many were struck, those that are not listed included. */
+  struckCount: tally,
 });
 export type PolicyReport = z.infer<typeof PolicyReport>;

@@ -1,10 +1,19 @@
+import { z } from 'zod';
 import { type AgentContext, type AgentTask, BaseAgent } from '../base-agent';
 import type { AgentManifestInput } from '../../protocol/agent';
 import { LIMITS } from '../../protocol/limits';
+import { Verification } from '../tools/verify/verify';
 import { type Brought, decide } from './decide';
-import { type Finding, FindingReport } from './finding';
+import { Finding, FindingReport } from './finding';
 import { PolicyOptions, PolicyReport } from './policy-schema';
 import { outputOf } from './previous';
+
+const NOTHING_STRUCK = { struck: [], struckCount: 0 };
+
+/** What the evaluator hands on, read as findings of this gate. */
+const Verified = Verification.extend({
+  reports: z.record(z.string(), z.object({ findings: z.array(Finding), omitted: z.int().nonnegative() })),
+});
 
 /** Holds every finding against the rules and says whether the change may be merged. */
 export class Policy extends BaseAgent<PolicyReport> {
@@ -21,18 +30,52 @@ export class Policy extends BaseAgent<PolicyReport> {
 
   async execute(task: AgentTask, context: AgentContext): Promise<PolicyReport> {
     const options = PolicyOptions.parse(task.options ?? {});
-    const report = decide(await broughtBy(task, options.expect), options);
-    context.log.info('verdict reached', { verdict: report.verdict, ...report.counts });
+    const report = decide(await broughtBy(task, options), options);
+    context.log.info('verdict reached', {
+      verdict: report.verdict,
+      ...report.counts,
+      struck: report.struckCount,
+    });
     return report;
   }
 }
 
-async function broughtBy(task: AgentTask, expected: readonly string[]): Promise<Brought> {
+/** What stands of the findings; where they were not verified, the verifier is missing like an agent that found nothing. */
+async function broughtBy(
+  { previous }: AgentTask,
+  { expect, verifiedBy }: Pick<PolicyOptions, 'expect' | 'verifiedBy'>,
+): Promise<Brought> {
+  if (verifiedBy === null) return { ...(await unverified(previous, expect)), ...NOTHING_STRUCK };
+  const verified = await outputOf(previous, verifiedBy, Verified);
+  if (verified === null) {
+    const { missing, ...rest } = await unverified(previous, expect);
+    return { ...rest, missing: [...missing, verifiedBy], ...NOTHING_STRUCK };
+  }
+  const { reports, struck, struckUnlisted } = verified;
+  const all = Object.values(reports);
+  return {
+    findings: distinct(all.flatMap(({ findings }) => findings)),
+    missing: expect.filter((agent) => !Object.hasOwn(reports, agent)),
+    omitted: all.reduce((sum, { omitted }) => sum + omitted, 0),
+    struck,
+    struckCount: struck.length + struckUnlisted,
+  };
+}
+
+/** What several agents say alike counts once; ids that stand are those that follow from what is said. */
+function distinct(findings: readonly Finding[]): readonly Finding[] {
+  return [...new Map(findings.map((finding) => [finding.id, finding])).values()];
+}
+
+async function unverified(
+  previous: AgentTask['previous'],
+  expected: readonly string[],
+): Promise<Pick<Brought, 'findings' | 'missing' | 'omitted'>> {
   const findings: Finding[] = [];
   const missing: string[] = [];
   let omitted = 0;
   for (const agent of expected) {
-    const report = await outputOf(task.previous, agent, FindingReport.loose());
+    const report = await outputOf(previous, agent, FindingReport.loose());
     if (report === null) missing.push(agent);
     findings.push(...(report?.findings ?? []));
     omitted += report?.omitted ?? 0;

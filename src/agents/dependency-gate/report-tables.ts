@@ -1,3 +1,5 @@
+import type { Standing } from '../tools/verify/evidence';
+import type { Struck } from '../tools/verify/verify';
 import { type ReportFacts, pathText } from './facts';
 import type { Evidence } from './finding';
 import type { FootprintReport } from './footprint-report';
@@ -6,7 +8,7 @@ import { code, prose, shorten, table } from './markdown';
 import type { Decision, PolicyReport, Verdict } from './policy-schema';
 
 /** Lines of any one table; what is left out is counted below it. With the longest names the whole still fits a comment. */
-const MAX_ROWS = { block: 20, waive: 20, merge: 10, changes: 20, direct: 10 } as const;
+const MAX_ROWS = { block: 20, waive: 20, merge: 10, changes: 20, direct: 10, struck: 12 } as const;
 
 const HEADINGS: Readonly<Record<Verdict, string>> = {
   block: 'Must be resolved first',
@@ -54,6 +56,16 @@ export function decisionSection(policy: PolicyReport, verdict: Verdict): string 
   return section(`${HEADINGS[verdict]} (${decisions.length})`, [
     table(['Severity', 'Finding', 'Came in by', 'Evidence', 'Rule'], rows),
     ...cutNote(rows.length, decisions.length),
+  ]);
+}
+
+/** The findings that the files contradict, with the place that shows it. */
+export function struckSection({ struck, struckCount }: PolicyReport): string | null {
+  if (struckCount === 0) return null;
+  const rows = struck.slice(0, MAX_ROWS.struck).map(struckRow);
+  return section(`Struck, because the files say otherwise (${struckCount})`, [
+    table(['Finding', 'By', 'Place', 'If it were true', 'What stands there', 'Why'], rows),
+    ...cutNote(rows.length, struckCount),
   ]);
 }
 
@@ -109,8 +121,30 @@ function decisionRow({ finding, rule }: Decision): readonly string[] {
   ];
 }
 
+function struckRow({ claim, agent, file, pointer, expected, found, reason }: Struck): readonly string[] {
+  return [
+    prose(shorten(claim, 200)),
+    code(agent),
+    placeText({ file, pointer }),
+    standingText(expected),
+    standingText(found),
+    prose(shorten(reason, 300)),
+  ];
+}
+
+function standingText(standing: Standing): string {
+  if ('absent' in standing) return 'nothing';
+  return 'is' in standing
+    ? prose(shorten(standing.is, 120))
+    : code(shorten(JSON.stringify(standing.value), 80));
+}
+
+function placeText({ file, pointer }: Pick<Struck, 'file' | 'pointer'>): string {
+  return `${prose(shorten(file, 60))} ${code(pointer === '' ? '/' : pointer)}`;
+}
+
 function evidenceText(evidence: Evidence): string {
-  const place = `${evidence.file} ${code(evidence.pointer === '' ? '/' : evidence.pointer)}`;
+  const place = placeText(evidence);
   return 'absent' in evidence
     ? `${place} is absent`
     : `${place} = ${code(shorten(JSON.stringify(evidence.value), 80))}`;

@@ -1,16 +1,20 @@
 import { z } from 'zod';
 import { writePrompt } from '../../llm/documents';
+import type { ModelReply } from '../../llm/port';
 import type { AgentManifestInput } from '../../protocol/agent';
 import { AppError } from '../../protocol/failures';
 import { type AgentContext, type AgentTask, BaseAgent } from '../base-agent';
 import { type ReportFacts, factSentences, templatedSummary } from './facts';
 import { FootprintReport } from './footprint-report';
 import { InventoryReport } from './inventory-report';
-import { prose } from './markdown';
+import { prose, shorten } from './markdown';
 import { PolicyReport, Verdict } from './policy-schema';
 import { outputOf } from './previous';
-import { changeSections, decisionSection, methodSection, totalsTable } from './report-tables';
+import { changeSections, decisionSection, methodSection, struckSection, totalsTable } from './report-tables';
 import { SUMMARY_SYSTEM, SUMMARY_TASK, checkSummary } from './summary';
+
+/** A provider's own words are kept short in the report. */
+const MAX_FAILURE_CHARS = 300;
 
 /** Who wrote the summary paragraph, and why it was replaced where it was. */
 export const ReportSummary = z.strictObject({
@@ -59,6 +63,7 @@ export function renderReport(facts: ReportFacts, summary: ReportSummary): string
     decisionSection(policy, 'block'),
     decisionSection(policy, 'waive'),
     decisionSection(policy, 'merge'),
+    struckSection(policy),
     ...changeSections(facts),
     methodSection(facts),
   ];
@@ -82,15 +87,31 @@ async function summarise(facts: ReportFacts, context: AgentContext): Promise<Rep
   const text = factSentences(facts).join('\n');
   const prompt = writePrompt({ task: SUMMARY_TASK, documents: [{ name: 'facts', text }] });
   context.heartbeat('asking the model for a summary');
-  const reply = await context.model.invoke(
-    { system: SUMMARY_SYSTEM, messages: [{ role: 'user', text: prompt }], maxOutputTokens: 4_000 },
-    { signal: context.signal },
-  );
-  const { provider, model } = reply;
-  const checked = checkSummary(reply, text);
+  const answer = await askModel(prompt, context);
+  const { provider, model } = answer;
+  const checked =
+    'failed' in answer ? { ok: false as const, why: answer.failed } : checkSummary(answer, text);
   return checked.ok
     ? { text: checked.text, writtenBy: 'model', provider, model, rejected: null }
     : { text: templatedSummary(facts), writtenBy: 'template', provider, model, rejected: checked.why };
+}
+
+type Answer = ModelReply | { readonly provider: string; readonly model: string; readonly failed: string };
+
+/** The verdict stands without a paragraph, so no failure of the model may take it from the reader. */
+async function askModel(prompt: string, { model, signal, log }: AgentContext): Promise<Answer> {
+  try {
+    return await model.invoke(
+      { system: SUMMARY_SYSTEM, messages: [{ role: 'user', text: prompt }], maxOutputTokens: 4_000 },
+      { signal },
+    );
+  } catch (error) {
+    // What ends the agent itself, as cancellation does, may look like a failure of the call it interrupts.
+    if (signal.aborted || !AppError.is(error) || !error.code.startsWith('MODEL_')) throw error;
+    log.warn('the model gave no summary', { code: error.code });
+    const failed = `the model failed with ${error.code}: ${shorten(error.message, MAX_FAILURE_CHARS)}`;
+    return { provider: model.name, model: model.model, failed };
+  }
 }
 
 function byline({ writtenBy, provider, model, rejected }: ReportSummary): string {

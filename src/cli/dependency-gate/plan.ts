@@ -1,6 +1,6 @@
 import type { AgentStep, Step } from '../../protocol/plan';
 
-/** The dependency gate as a plan: take stock, look from three sides at once, judge, write. */
+/** The dependency gate as a plan: take stock, look from three sides at once, strike what is false, judge, write. */
 export function gatePlan(): Step {
   return {
     type: 'sequence',
@@ -11,6 +11,8 @@ export function gatePlan(): Step {
         steps: [agent('licence'), agent('provenance'), agent('footprint')],
         aggregate: 'merge',
       },
+      // Without it nothing is believed: the policy blocks, and the report says why.
+      { ...agent('evaluator'), input: { verify: { facts: 'dependency-gate' } }, onFailure: 'skip' },
       agent('policy'),
       agent('report-writer'),
     ],

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type AgentContext, type AgentTask, type BaseAgent } from '../../../src/agents/base-agent';
+import { Evaluator } from '../../../src/agents/built-in/evaluator';
 import { Footprint } from '../../../src/agents/dependency-gate/footprint';
 import { Inventory } from '../../../src/agents/dependency-gate/inventory';
 import { Licence } from '../../../src/agents/dependency-gate/licence';
@@ -10,6 +11,7 @@ import type { Finding, FindingReport } from '../../../src/agents/dependency-gate
 import type { FootprintReport } from '../../../src/agents/dependency-gate/footprint-report';
 import type { InventoryReport } from '../../../src/agents/dependency-gate/inventory-report';
 import type { PolicyReport } from '../../../src/agents/dependency-gate/policy-schema';
+import type { Verification } from '../../../src/agents/tools/verify/verify';
 import type { BlobRef, Json } from '../../../src/protocol/json';
 import { ToldModel } from './told-model';
 
@@ -31,6 +33,7 @@ export interface GateOutputs {
   readonly licence: FindingReport;
   readonly provenance: FindingReport;
   readonly footprint: FootprintReport;
+  readonly verification: Verification;
   readonly policy: PolicyReport;
   readonly report: GateReport;
   readonly findings: readonly Finding[];
@@ -50,11 +53,23 @@ export class GateBench {
     return await this.turn(agent, name, null);
   }
 
+  /** Has the evaluator strike what is false, as the gate's plan does. */
+  async verify(): Promise<Verification> {
+    return (await this.turn(new Evaluator(), 'evaluator', {
+      verify: { facts: 'dependency-gate' },
+    })) as Verification;
+  }
+
   async turn<Output>(agent: BaseAgent<Output>, name: string, options: Json): Promise<Output> {
     const output = await agent.execute(this.task(options), this.context());
     // Outputs travel as JSON between agents, so what JSON cannot hold must not matter.
     this.done.push({ agent: name, output: JSON.parse(JSON.stringify(output)) as Json });
     return output;
+  }
+
+  /** Has some agent hand on anything. */
+  says(agent: string, output: Json): void {
+    this.done.push({ agent, output });
   }
 
   context(signal = new AbortController().signal): AgentContext {
@@ -100,18 +115,38 @@ export class GateBench {
   }
 }
 
+function sideBySide(bench: GateBench): Promise<[FindingReport, FindingReport, FootprintReport]> {
+  return Promise.all([
+    bench.finding(new Licence(), 'licence'),
+    bench.finding(new Provenance(), 'provenance'),
+    bench.finding(new Footprint(), 'footprint'),
+  ]);
+}
+
+/** Everything the three finding agents find. */
+export async function findAll(bench: GateBench): Promise<readonly Finding[]> {
+  return (await sideBySide(bench)).flatMap(({ findings }) => findings);
+}
+
 /** Runs the whole gate. The model answers with a sentence that holds no number, unless the script says otherwise. */
 export async function runGate(gate: GateCase, answer = 'See below.'): Promise<GateOutputs> {
   const bench = new GateBench(gate);
   bench.model.answers(answer);
   const inventory = await bench.finding(new Inventory(), 'inventory');
-  const [licence, provenance, footprint] = await Promise.all([
-    bench.finding(new Licence(), 'licence'),
-    bench.finding(new Provenance(), 'provenance'),
-    bench.finding(new Footprint(), 'footprint'),
-  ]);
+  const [licence, provenance, footprint] = await sideBySide(bench);
+  const verification = await bench.verify();
   const policy = await bench.turn(new Policy(), 'policy', gate.policy ?? null);
   const report = await bench.turn(new ReportWriter(), 'report-writer', null);
   const findings = [...licence.findings, ...provenance.findings, ...footprint.findings];
-  return { inventory, licence, provenance, footprint, policy, report, findings, model: bench.model };
+  return {
+    inventory,
+    licence,
+    provenance,
+    footprint,
+    verification,
+    policy,
+    report,
+    findings,
+    model: bench.model,
+  };
 }
