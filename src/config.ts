@@ -78,6 +78,24 @@ export const VARIABLES = {
   ANTHROPIC_BASE_URL: variable(url('http:', 'https:').optional(), "Anthropic's", {
     about: 'Another Anthropic endpoint.',
   }),
+  ENSEMBLE_FILES_ROOT: variable(text.transform((value) => resolve(value)).optional(), 'none', {
+    about: 'The one folder whose files agents may read, where a plan gives them the tool `file-read`.',
+  }),
+  ENSEMBLE_HTTP_ALLOW_HOSTS: variable(
+    text
+      .transform((value) =>
+        value
+          .split(',')
+          .map((host) => host.trim())
+          .filter(Boolean),
+      )
+      .optional(),
+    'every public host',
+    {
+      about:
+        'Hosts that HTTP tools may call, separated by commas: `api.example.com`, `*.example.com`, `localhost:8080`, or `*` for every public one.',
+    },
+  ),
   ENSEMBLE_MAX_CONCURRENT_AGENTS: variable(wholeNumber(1, 10_000, 100), '100', {
     about: 'Agent executions at once per worker process.',
   }),

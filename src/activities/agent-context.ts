@@ -3,6 +3,7 @@ import type { Json } from '../protocol/json';
 import { LIMITS } from '../protocol/limits';
 import { contextKeyProblem } from '../core/context';
 import type { AgentContext } from '../agents/base-agent';
+import { executeBounded, toolCallKey } from '../agents/tools/call-rules';
 import type { ModelProvider } from '../llm/port';
 import { reach } from '../telemetry/kill-points';
 import type { ExecuteDeps } from './execute-agent';
@@ -25,9 +26,10 @@ export function agentContext(
 ): AgentContext {
   const { tenantId, runId, agent } = input;
   const log = deps.log.child({ runId, agent: agent.name, tenant: tenantId, attempt: attempt.number });
+  const ids = { runId, agentRunId: attempt.agentRunId };
+  const entries: Json[] = [];
   return {
-    runId,
-    agentRunId: attempt.agentRunId,
+    ...ids,
     attempt: attempt.number,
     signal: watch.signal,
     model,
@@ -51,11 +53,17 @@ export function agentContext(
       },
     },
     blobs: { read: (ref) => deps.repositories.blobs.get(tenantId, ref) },
-    tool: async (name, work) => {
+    host: deps.host,
+    journal: {
+      read: () => Promise.resolve(entries),
+      append: async (entry) => void entries.push(entry),
+    },
+    tool: async (use, work) => {
       reach('tool.before');
       const since = Date.now();
-      const result = await work(watch.signal);
-      log.debug({ tool: name, ms: Date.now() - since }, 'tool call');
+      const run = { signal: watch.signal, idempotencyKey: toolCallKey(ids, use) };
+      const result = await executeBounded(use, run, work);
+      log.debug({ tool: use.name, ms: Date.now() - since }, 'tool call');
       reach('tool.after');
       return result;
     },

@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import type { ToolHost } from '../agents/base-agent';
 import type { LoadedAgent } from '../agents/loader';
 import type { Repositories } from '../db/repositories';
 import type { ModelProvider } from '../llm/port';
@@ -16,6 +17,8 @@ export interface ActivityDeps {
   /** Asks run workflows for their shared context. */
   readonly client: Client;
   readonly log: Logger;
+  /** What this worker opens to tools. */
+  readonly host: ToolHost;
 }
 
 /** Every activity of the worker; workflows know them by this type alone. */

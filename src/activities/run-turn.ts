@@ -7,7 +7,7 @@ import { textOf } from '../core/text';
 import type { AgentContext, AgentTask } from '../agents/base-agent';
 import type { LoadedAgent } from '../agents/loader';
 import type { ExecuteDeps } from './execute-agent';
-import { checkedOutput, parsedOptions } from './agent-io';
+import { checkedOutput, parsedOptions } from '../agents/agent-io';
 import { agentContext, type ContextWrites } from './agent-context';
 import { MeteredModel } from './metered-model';
 import { Watch } from './watch';

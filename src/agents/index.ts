@@ -10,10 +10,25 @@ export type {
   AgentContext,
   AgentLog,
   AgentTask,
+  Journal,
   OutputOf,
   PreviousAgentOutput,
+  Reconciled,
+  SideEffects,
+  ToolHost,
+  ToolRun,
+  ToolUse,
 } from './base-agent';
+export { ReactAnswer, reasonAndAct } from './built-in/react-loop';
+export type { ReactOutcome, ReactSettings } from './built-in/react-loop';
+export { checkedDefinition, customAgent } from './custom-agent';
+export type { AgentDefinition, AgentDefinitionInput, ModelChoice } from '../protocol/agent-definition';
+export { toolsNamed } from './tools';
+export { gatherMaterial } from './tools/text/material';
+export { defineTool } from './tools/tool';
+export type { Tool, ToolCallScope, ToolDefinition } from './tools/tool';
 export { writePrompt } from '../llm/documents';
+export type { GivenDocument } from '../llm/documents';
 export { invokeStructured } from '../llm/structured';
 export type { StructuredOptions, StructuredReply, StructuredRequest } from '../llm/structured';
 export type {

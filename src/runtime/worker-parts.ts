@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { type Activities, createActivities } from '../activities';
+import type { ToolHost } from '../agents/base-agent';
 import { loadAgents, type LoadedAgents, type LoadProblem } from '../agents/loader';
 import { type Config, type Environment, requiredDatabaseUrl } from '../config';
 import { assertSafeRole, assertSchemaCurrent } from '../db/migrate';
@@ -68,10 +69,27 @@ export async function createWorkerParts(setup: WorkerSetup): Promise<WorkerParts
   cleanup.use(startReconciler({ repositories, temporal: client, taskQueue, log }));
   const owned = cleanup.move();
   return {
-    activities: createActivities({ repositories, agents, model: provider, client, log }),
+    activities: createActivities({
+      repositories,
+      agents,
+      model: provider,
+      client,
+      log,
+      host: toolHost(config),
+    }),
     client,
     target,
     about: { agents: [...agents.keys()].toSorted(), problems, model: why },
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
+  };
+}
+
+function toolHost({
+  ENSEMBLE_FILES_ROOT: filesRoot,
+  ENSEMBLE_HTTP_ALLOW_HOSTS: allowHosts,
+}: Config): ToolHost {
+  return {
+    ...(filesRoot === undefined ? {} : { filesRoot }),
+    ...(allowHosts === undefined ? {} : { allowHosts }),
   };
 }

@@ -1,35 +1,15 @@
 import type { AgentContext, AgentTask } from '../../src/agents/base-agent';
-import type { ModelProvider } from '../../src/llm/port';
+import { memoryContext, type MemoryContextOptions } from '../../src/agents/testing/memory-context';
 import { offlineProvider } from '../../src/llm/providers/offline';
 import type { Json } from '../../src/protocol/json';
 
 /** The context of an agent under test, with the offline provider unless another is given. */
-export function fakeContext(
-  given: { model?: ModelProvider; context?: Record<string, Json>; signal?: AbortSignal } = {},
-): {
+export function fakeContext(given: Partial<MemoryContextOptions> = {}): {
   context: AgentContext;
-  beats: string[];
-  lines: string[];
+  beats: readonly string[];
 } {
-  const beats: string[] = [];
-  const lines: string[] = [];
-  const values = new Map(Object.entries(given.context ?? {}));
-  const context: AgentContext = {
-    runId: 'run',
-    agentRunId: 'agent-run',
-    attempt: 1,
-    signal: given.signal ?? new AbortController().signal,
-    model: given.model ?? offlineProvider(),
-    log: { info: (line) => lines.push(line), warn: (line) => lines.push(line) },
-    context: {
-      get: (key) => Promise.resolve(values.get(key)),
-      set: (key, value) => void values.set(key, value),
-    },
-    blobs: { read: () => Promise.reject(new Error('there are no blobs here')) },
-    tool: (_name, work) => work(new AbortController().signal),
-    heartbeat: (note = '') => beats.push(note),
-  };
-  return { context, beats, lines };
+  const { context, record } = memoryContext({ model: offlineProvider(), ...given });
+  return { context, beats: record.heartbeats };
 }
 
 /** A task as the worker would hand it over. */

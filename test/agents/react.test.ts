@@ -1,6 +1,17 @@
 import { React } from '../../src/agents/built-in/react';
+import type { ModelChunk, ModelProvider, ModelReply } from '../../src/llm/port';
 import { ModelError } from '../../src/llm/model-error';
 import { OFFLINE_NOTE } from '../../src/llm/offline/sentences';
+import {
+  agentState,
+  testAgent,
+  type AgentState,
+  type ScriptedReply,
+  type TestGiven,
+} from '../../src/agents/testing';
+import { unstorable } from '../../src/core/text';
+import { AppError } from '../../src/protocol/failures';
+import type { Json } from '../../src/protocol/json';
 import { scriptedModel } from '../support/scripted-model';
 import { aTask, fakeContext, MINUTES } from './fake-context';
 
@@ -19,6 +30,7 @@ describe('react', () => {
       'calculator',
       'date',
       'context-read',
+      'json-query',
     ]);
   });
 
@@ -65,7 +77,7 @@ describe('react', () => {
     expect(steps.map(({ calls }) => calls[0])).toEqual([
       expect.objectContaining({
         failed: true,
-        result: expect.stringContaining('there are calculator, date, context-read'),
+        result: expect.stringContaining('there are calculator, date, context-read, json-query'),
       }),
       expect.objectContaining({
         failed: true,
@@ -154,5 +166,197 @@ describe('react', () => {
     const { text, steps } = await new React().execute(task, fakeContext().context);
     expect(steps).toHaveLength(1);
     expect(text).toContain('calculator 1 + 1 = 2');
+  });
+});
+
+/** A state that has seen `turns` replies and the tool calls between them, then died at the next model call. */
+async function diedAfter(turns: ScriptedReply[], given: TestGiven = {}): Promise<AgentState> {
+  const state = agentState();
+  const died = new Error('the process ended');
+  await expect(testAgent(React, { ...given, state, model: [...turns, died] })).rejects.toBe(died);
+  return state;
+}
+
+const asks = (id: string, name: string, given: Json): Partial<ModelReply> => ({
+  toolCalls: [{ id, name, arguments: given }],
+});
+const sums = (id: string, expression: string) => asks(id, 'calculator', { expression });
+
+describe('react after a crash', () => {
+  test('goes on at the exact step: no model reply and no tool call is made again', async () => {
+    const before = { ...sums('a', '2 * 3'), state: { provider: 'scripted', items: ['sealed'] } };
+    const state = await diedAfter([before, sums('b', '6 * 7')]);
+    const again = await testAgent(React, { state, model: [{ text: 'It is 42.' }] });
+    expect(again.modelRequests).toHaveLength(1);
+    expect(again.toolCalls.map(({ step, executed }) => [step, executed])).toEqual([
+      ['1.1', false],
+      ['2.1', false],
+    ]);
+    const undisturbed = await testAgent(React, {
+      model: [before, sums('b', '6 * 7'), { text: 'It is 42.' }],
+    });
+    expect(again.output).toEqual(undisturbed.output);
+    expect(again.modelRequests[0]).toEqual(undisturbed.modelRequests[2]);
+  });
+
+  test('asks again only for the reply that was lost, and executes only the call that was', async () => {
+    const state = agentState();
+    const lost = new Error('the process ended');
+    const calls = {
+      toolCalls: [...(sums('a', '1 + 1').toolCalls ?? []), ...(sums('b', '2 + 2').toolCalls ?? [])],
+    };
+    const fails = {
+      calculator: (given: Json) => (JSON.stringify(given).includes('2 + 2') ? Promise.reject(lost) : 2),
+    };
+    await expect(testAgent(React, { state, model: [calls], tools: fails })).rejects.toBe(lost);
+    const again = await testAgent(React, { state, model: [{ text: 'Done.' }] });
+    expect(again.toolCalls.map(({ step, executed, result }) => [step, executed, result])).toEqual([
+      ['1.1', false, 2],
+      ['1.2', true, 4],
+    ]);
+    expect(again.output.text).toBe('Done.');
+  });
+
+  test('ends where nobody knows what became of a dangerous call, and makes an idempotent one again', async () => {
+    const send = { url: 'https://shop.example/orders', method: 'POST', json: { item: 7 } };
+    for (const name of ['http-send', 'http-send-idempotent']) {
+      const state = agentState();
+      const given = {
+        state,
+        options: { tools: [name] },
+        model: [asks('a', name, send), { text: 'Ordered.' }],
+      };
+      const broken = { [name]: new Error('the process ended') };
+      await expect(testAgent(React, { ...given, tools: broken })).rejects.toThrow('the process ended');
+      const retry = testAgent(React, { ...given, model: [{ text: 'Ordered.' }], tools: { [name]: 'ok' } });
+      if (name === 'http-send') await expect(retry).rejects.toMatchObject({ code: 'TOOL_OUTCOME_UNKNOWN' });
+      else expect((await retry).toolCalls).toMatchObject([{ step: '1.1', executed: true, result: 'ok' }]);
+    }
+  });
+
+  test('keeps each turn once: what a turn costs to keep does not grow with the turns before it', async () => {
+    const turns = Array.from({ length: 40 }, (_, i) => sums(`c${i % 10}`, `${10 + (i % 10)} + 1`));
+    const state = await diedAfter(turns, { options: { maxSteps: 50 }, task: 'x'.repeat(10_000) });
+    const bytes = state.journal.map((entry) => JSON.stringify(entry).length);
+    expect(bytes).toHaveLength(40);
+    expect(Math.max(...bytes) - Math.min(...bytes)).toBeLessThanOrEqual(2);
+  });
+
+  test('keeps what PostgreSQL can keep, and goes on with the same', async () => {
+    const odd = { ...sums('a', '1 + 1'), text: 'null \u0000 half \ud800 end' };
+    const state = await diedAfter([odd]);
+    expect(unstorable(JSON.stringify(state.journal))).toBeUndefined();
+    const { output } = await testAgent(React, { state, model: [{ text: 'Two.' }] });
+    expect(output.steps[0]?.thought).toBe('null \ufffd half \ufffd end');
+  });
+
+  test('does not guess where the journal holds something else', async () => {
+    const state = { ...agentState(), journal: [{ turn: 1, reply: 'text' }] };
+    await expect(testAgent(React, { state })).rejects.toMatchObject({ code: 'INTERNAL' });
+  });
+});
+
+test('react keeps of its steps what an output can hold, and half of no character', async () => {
+  const twelve = (turn: number) => ({
+    text: '\u{1F600}'.repeat(2_000),
+    toolCalls: Array.from({ length: 12 }, (_, i) => ({
+      id: `${turn}-${i}`,
+      name: 'date',
+      arguments: { x: 'y'.repeat(9_000) },
+    })),
+  });
+  const turns = Array.from({ length: 49 }, (_, turn) => twelve(turn));
+  const { output } = await testAgent(React, {
+    options: { maxSteps: 50 },
+    model: [...turns, { text: 'Done.' }],
+    tools: { date: 'z\u{1F600}'.repeat(10_000) },
+  });
+  expect(output.steps).toHaveLength(49);
+  expect(JSON.stringify(output).length).toBeLessThan(400_000);
+  expect(output.steps[0]?.calls[0]?.arguments).toMatch(/^\{"x":"y+$/);
+});
+
+describe('react within its budget', () => {
+  const usage = (inputTokens: number, outputTokens: number) => ({
+    usage: { inputTokens, outputTokens, cachedInputTokens: null, reasoningTokens: null },
+  });
+
+  test('stops before a call that its tokens do not cover, says so, and does so again after a crash', async () => {
+    const turn = { ...sums('a', '1 + 1'), text: 'I add.', ...usage(4_000, 100) };
+    const given = { options: { maxTokens: 5_000 }, model: [turn] };
+    const { output, modelRequests } = await testAgent(React, given);
+    expect(output).toMatchObject({ finished: 'token-limit', text: 'I add.' });
+    expect(modelRequests).toHaveLength(1);
+    const state = await diedAfter([turn], { options: { maxTokens: 6_000 } });
+    expect((await testAgent(React, { ...given, state, model: [] })).output.finished).toBe('token-limit');
+  });
+
+  test('bounds the answer where the budget is about to end', async () => {
+    const { modelRequests, output } = await testAgent(React, {
+      options: { maxTokens: 2_000, tools: [] },
+      model: [{ text: 'It begins', finishReason: 'length', ...usage(200, 1_790) }],
+    });
+    expect(modelRequests[0]?.maxOutputTokens).toBeLessThan(2_000);
+    expect(output).toMatchObject({ finished: 'token-limit', text: expect.stringContaining('token limit') });
+  });
+
+  test('estimates what the provider does not count', async () => {
+    const chatty = { ...sums('a', '1 + 1'), text: 'word '.repeat(2_000) };
+    const { output } = await testAgent(React, { options: { maxTokens: 3_000 }, model: [chatty] });
+    expect(output.finished).toBe('token-limit');
+  });
+});
+
+describe('react and its model', () => {
+  test('takes a plain call where the provider has no streams, and nothing else for one', async () => {
+    const identity = { provider: 'scripted', model: 'script-1' };
+    const plain = scriptedModel({ text: 'Plain.' });
+    const fails = (error: Error) => ({
+      ...plain,
+      // oxlint-disable-next-line require-yield -- a stream that fails before its first chunk
+      async *invokeStreaming(): AsyncIterable<ModelChunk> {
+        throw error;
+      },
+    });
+    const without = fails(new ModelError('MODEL_UNSUPPORTED', 'no streams', identity));
+    expect((await testAgent(React, { model: without })).output.text).toBe('Plain.');
+    const down = new ModelError('MODEL_UNREACHABLE', 'nobody answers', identity);
+    await expect(testAgent(React, { model: fails(down) })).rejects.toBe(down);
+    expect(plain.requests).toHaveLength(1);
+  });
+
+  test('reads the stream to its end, so that observers see all of it', async () => {
+    const seen: string[] = [];
+    const model = scriptedModel({ text: 'All of it.' });
+    const watched: ModelProvider = {
+      ...model,
+      invoke: () => Promise.reject(new Error('not to be called')),
+      async *invokeStreaming(request, options) {
+        for await (const chunk of model.invokeStreaming(request, options)) {
+          seen.push(chunk.type);
+          yield chunk;
+        }
+        seen.push('drained');
+      },
+    };
+    expect((await testAgent(React, { model: watched })).output.text).toBe('All of it.');
+    expect(seen).toEqual(['text', 'end', 'drained']);
+  });
+
+  test('lets all calls of a turn end before it fails with one of them', async () => {
+    let ended = false;
+    const slow = async (): Promise<Json> => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      ended = true;
+      return null;
+    };
+    const calls = {
+      toolCalls: [asks('a', 'date', {}), asks('b', 'calculator', {})].flatMap((one) => one.toolCalls ?? []),
+    };
+    const down = new AppError('DATABASE_UNAVAILABLE', 'no connection');
+    await expect(testAgent(React, { model: [calls], tools: { date: down, calculator: slow } })).rejects.toBe(
+      down,
+    );
+    expect(ended).toBe(true);
   });
 });

@@ -4,7 +4,7 @@ import { contextRead } from '../../src/agents/tools/text/context-read';
 import { date, dateFacts } from '../../src/agents/tools/text/date';
 import { fitted, readable } from '../../src/agents/tools/text/material';
 import { coverage, MEASURES } from '../../src/agents/tools/text/measure';
-import { callTool, declare } from '../../src/agents/tools/text/tool';
+import { callTool, declare } from '../../src/agents/tools/tool';
 import { AppError } from '../../src/protocol/failures';
 import { aTask, fakeContext } from './fake-context';
 
@@ -93,7 +93,10 @@ test('a day beyond the calendar is refused', () => {
 });
 
 describe('calling a tool', () => {
-  const call = (name: string, given: unknown) => ({ id: 'a', name, arguments: given as never });
+  const call = (name: string, given: unknown) => ({
+    call: { id: 'a', name, arguments: given as never },
+    step: '1.1',
+  });
   const scope = { task: aTask(), context: fakeContext({ context: { plan: { steps: 3 } } }).context };
   const tools = [calculator, date, contextRead];
 

@@ -21,6 +21,9 @@ export interface Analysis extends LockChange {
   readonly installed: JsonObject | null;
 }
 
+/** The agent's own limit is the one that counts: a big lock file is slow to read, and no reason to read it again. */
+const READ_TIMEOUT_MS = 24 * 3_600_000;
+
 /**
  * Analyses under way, by content. The finding agents run side by side on the same two files, which may be 25 MB each;
  * they share one reading, and nothing is kept once the last of them has it.
@@ -58,10 +61,25 @@ async function read(input: GateInput, context: AgentContext): Promise<LockChange
   return { head, base, changes: await diffLocks(base, head) };
 }
 
+/** A tool call of a small result: the lock itself, which may be huge, stays here, and is read again where only its outcome is known. */
 async function readSide(ref: BlobRef, name: string, context: AgentContext): Promise<LockSide> {
-  return await context.tool('lockfile.read', async () =>
-    sideOf(await buildGraph(await parseLock(await context.blobs.read(ref), name))),
+  let side: LockSide | undefined;
+  const parse = async (): Promise<LockSide> =>
+    sideOf(await buildGraph(await parseLock(await context.blobs.read(ref), name)));
+  await context.tool(
+    {
+      name: 'lockfile.read',
+      arguments: { blob: ref.blob, name },
+      step: 'read',
+      sideEffects: 'none',
+      timeoutMs: READ_TIMEOUT_MS,
+    },
+    async () => {
+      side = await parse();
+      return { nodes: side.graph.nodes.length };
+    },
   );
+  return side ?? (await parse());
 }
 
 async function readInstalled(ref: BlobRef, context: AgentContext): Promise<JsonObject> {

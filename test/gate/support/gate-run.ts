@@ -12,6 +12,7 @@ import type { FootprintReport } from '../../../src/agents/dependency-gate/footpr
 import type { InventoryReport } from '../../../src/agents/dependency-gate/inventory-report';
 import type { PolicyReport } from '../../../src/agents/dependency-gate/policy-schema';
 import type { Verification } from '../../../src/agents/tools/verify/verify';
+import { memoryContext } from '../../../src/agents/testing/memory-context';
 import type { BlobRef, Json } from '../../../src/protocol/json';
 import { ToldModel } from './told-model';
 
@@ -74,15 +75,8 @@ export class GateBench {
 
   context(signal = new AbortController().signal): AgentContext {
     return {
-      runId: 'run',
-      agentRunId: 'agent-run',
-      attempt: 1,
-      signal,
-      model: this.model,
-      log: { info: () => undefined, warn: () => undefined },
-      context: { get: async () => undefined, set: () => undefined },
+      ...memoryContext({ model: this.model, signal }).context,
       blobs: { read: async ({ blob }) => this.blobs.get(blob) ?? new Uint8Array() },
-      tool: (_name, work) => work(signal),
       heartbeat: (note) => void this.beats.push(note ?? ''),
     };
   }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { AppError } from '../../../protocol/failures';
-import { defineTool } from './tool';
+import { defineTool } from '../tool';
 
 const MOST_CHARS = 500;
 const MOST_DEPTH = 50;

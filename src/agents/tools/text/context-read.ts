@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { LIMITS } from '../../../protocol/limits';
-import { defineTool } from './tool';
+import { defineTool } from '../tool';
 
 /** Reads what agents of this run share. */
 export const contextRead = defineTool({

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AppError } from '../../../protocol/failures';
 import type { JsonObject } from '../../../protocol/json';
-import { defineTool } from './tool';
+import { defineTool } from '../tool';
 
 const DAY_MS = 86_400_000;
 const MOST_DAYS = 1_000_000;

@@ -1,4 +1,5 @@
 import type { GivenDocument } from '../../../llm/documents';
+import { firstChars } from '../../../core/text';
 import type { Json } from '../../../protocol/json';
 import type { AgentTask } from '../../base-agent';
 
@@ -31,7 +32,7 @@ export function fitted(documents: readonly GivenDocument[], most = MOST_CHARS): 
   return documents.map(({ name, text }) => {
     const share = Math.floor((text.length / all) * most);
     if (share >= text.length) return { name, text };
-    return { name, text: `${text.slice(0, share)}\n[${text.length - share} more characters left out]` };
+    return { name, text: `${firstChars(text, share)}\n[${text.length - share} more characters left out]` };
   });
 }
 

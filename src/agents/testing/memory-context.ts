@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto';
+import { contextKeyProblem } from '../../core/context';
+import { AppError } from '../../protocol/failures';
+import type { Json } from '../../protocol/json';
+import { LIMITS } from '../../protocol/limits';
+import type { ModelProvider } from '../../llm/port';
+import type { AgentContext, ToolHost } from '../base-agent';
+import { type LedgerRow, MemoryLedger, type RecordedToolCall, type ScriptedTool } from './memory-ledger';
+
+/** What of an agent run outlives its attempts: give one state to two tests of an agent, and the second is the retry of the first. */
+export interface AgentState {
+  attempts: number;
+  readonly journal: Json[];
+  readonly ledger: Map<string, LedgerRow>;
+}
+
+export function agentState(): AgentState {
+  return { attempts: 0, journal: [], ledger: new Map() };
+}
+
+export interface LoggedLine {
+  readonly level: 'info' | 'warn';
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** What an agent did to its context. */
+export interface ContextRecord {
+  /** What it set, by key. */
+  readonly writes: ReadonlyMap<string, Json>;
+  readonly toolCalls: readonly RecordedToolCall[];
+  readonly logs: readonly LoggedLine[];
+  readonly heartbeats: readonly string[];
+}
+
+export interface MemoryContextOptions {
+  readonly model: ModelProvider;
+  /** Keys of the shared context that are set already. */
+  readonly context?: Readonly<Record<string, Json>>;
+  /** Tools, by name, that do as scripted instead of their work. */
+  readonly tools?: Readonly<Record<string, ScriptedTool>>;
+  readonly host?: ToolHost;
+  /** What `context.blobs` can read. */
+  readonly blobs?: readonly Uint8Array[];
+  readonly signal?: AbortSignal;
+  readonly state?: AgentState;
+}
+
+/** An agent's context in memory, under the rules of the real one. */
+export function memoryContext(given: MemoryContextOptions): {
+  readonly context: AgentContext;
+  readonly record: ContextRecord;
+} {
+  const { model, host = {}, signal = new AbortController().signal, state = agentState() } = given;
+  state.attempts += 1;
+  const ids = { runId: 'run', agentRunId: 'agent-run' };
+  const logs: LoggedLine[] = [];
+  const heartbeats: string[] = [];
+  const shared = sharedContext(given.context ?? {});
+  const ledger = new MemoryLedger(state.ledger, given.tools ?? {});
+  const blobs = new Map((given.blobs ?? []).map((bytes) => [hashOf(bytes), bytes]));
+  const log = (level: LoggedLine['level']) => (message: string, fields?: Record<string, unknown>) =>
+    void logs.push({ level, message, fields: fields ?? {} });
+  const context: AgentContext = {
+    ...ids,
+    attempt: state.attempts,
+    signal,
+    model,
+    host,
+    log: { info: log('info'), warn: log('warn') },
+    context: shared.access,
+    blobs: {
+      read: async ({ blob }) => {
+        const bytes = blobs.get(blob);
+        if (bytes === undefined) throw new AppError('INPUT_UNREADABLE', `There is no stored value ${blob}`);
+        return bytes;
+      },
+    },
+    journal: {
+      read: async () => [...state.journal],
+      append: async (entry) => void state.journal.push(asStored(entry)),
+    },
+    tool: (use, work) => ledger.call({ ...ids, signal }, use, work),
+    heartbeat: (note = '') => void heartbeats.push(note),
+  };
+  return { context, record: { writes: shared.writes, toolCalls: ledger.calls, logs, heartbeats } };
+}
+
+function sharedContext(before: Readonly<Record<string, Json>>): {
+  readonly access: AgentContext['context'];
+  readonly writes: ReadonlyMap<string, Json>;
+} {
+  const writes = new Map<string, Json>();
+  const set = (key: string, value: Json): void => {
+    const problem = contextKeyProblem(key);
+    if (problem !== undefined) throw new AppError('INPUT_INVALID', problem);
+    if (writes.size >= LIMITS.contextKeys && !writes.has(key))
+      throw new AppError('INPUT_TOO_LARGE', `One turn may set ${LIMITS.contextKeys} context keys`);
+    writes.set(key, asStored(value));
+  };
+  const get = async (key: string): Promise<Json | undefined> =>
+    writes.has(key) ? writes.get(key) : Object.hasOwn(before, key) ? before[key] : undefined;
+  return { access: { get, set }, writes };
+}
+
+/** What is stored is a copy: what an agent changes afterwards must not show. */
+function asStored(value: Json): Json {
+  return JSON.parse(JSON.stringify(value)) as Json;
+}
+
+function hashOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
