@@ -21,6 +21,7 @@ module.exports = {
     'server.ts',
     'src/agents/index.ts',
     'src/agents/testing/index.ts',
+    'src/llm/index.ts',
     'src/runtime/plugin.ts',
     ...['start', 'doctor', ...commands].map((name) => `src/cli/${name}.ts`),
     ...agents,

@@ -1,9 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import type { Figure } from './figures';
+import { models } from './models';
 import { overhead } from './overhead';
 
-const BENCHMARKS = [overhead];
+const BENCHMARKS = [overhead, models];
 
 /** `npm run bench -- [NAME...] [--json FILE]`: measures each figure beside its reference, in one run. */
 export async function main(argv: readonly string[]): Promise<number> {

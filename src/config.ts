@@ -23,6 +23,13 @@ const wholeNumber = (least: number, most: number, fallback: number) =>
     .transform(Number)
     .pipe(z.int().min(least).max(most))
     .default(fallback);
+const list = (separator: string) =>
+  text.transform((value) =>
+    value
+      .split(separator)
+      .map((entry) => entry.trim())
+      .filter(Boolean),
+  );
 const url = (...protocols: string[]) =>
   text.refine(
     (value) => URL.canParse(value) && protocols.includes(new URL(value).protocol),
@@ -47,26 +54,39 @@ export const VARIABLES = {
     about: 'Temporal task queue of workflows and agents.',
   }),
   ENSEMBLE_AGENTS_PATH: variable(
-    text
-      .transform((value) =>
-        value
-          .split(':')
-          .filter(Boolean)
-          .map((path) => resolve(path)),
-      )
+    list(':')
+      .transform((paths) => paths.map((path) => resolve(path)))
       .default([]),
     'none',
     { about: 'More folders to load agents from, separated by colons.' },
   ),
   ENSEMBLE_MODEL_PROVIDER: variable(
-    z.enum(['auto', 'openai', 'anthropic', 'openai-compatible', 'offline']).default('auto'),
+    text.regex(/^[\w-]+$/, 'must be the name of a provider').default('auto'),
     'auto',
-    { about: '`auto` takes the provider whose key or base URL is set, else `offline`.' },
+    {
+      about:
+        '`anthropic`, `openai`, `openai-compatible`, `offline` or one of your own; `auto` takes the provider whose key or base URL is set, else `offline`.',
+    },
   ),
   ENSEMBLE_MODEL: variable(optionalText, "the provider's", { about: 'Model name.' }),
   ENSEMBLE_MODEL_TIMEOUT_MS: variable(wholeNumber(100, 3_600_000, 120_000), '120000', {
     about: 'Bound of one call to a model, in milliseconds.',
   }),
+  ENSEMBLE_MODEL_FALLBACKS: variable(
+    list(',')
+      .pipe(z.array(text.regex(/^[\w-]+(?::\S+)?$/, 'must hold entries like provider:model')))
+      .default([]),
+    'none',
+    { about: 'Models to go on with where the first one fails, as `provider:model`, separated by commas.' },
+  ),
+  ENSEMBLE_PROVIDERS_PATH: variable(list(':').default([]), 'none', {
+    about: 'Files and packages that bring model providers of your own, separated by colons.',
+  }),
+  ENSEMBLE_PRICES_FILE: variable(
+    text.transform((value) => resolve(value)).optional(),
+    'list prices that come along',
+    { about: 'JSON file of model prices that override and extend them.' },
+  ),
   OPENAI_API_KEY: variable(optionalText, 'unset', {
     about: 'Key for OpenAI or a compatible server.',
     secret: true,

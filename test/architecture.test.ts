@@ -1,5 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, normalize, sep } from 'node:path';
 
 /** The rule of imports: who may import whom. Imports point down; a folder may always import itself. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
@@ -26,6 +28,9 @@ const PACKAGES: Record<string, readonly string[]> = {
 };
 
 const TYPES_ONLY = new Set(['workflows > activities', 'workflows > protocol']);
+/** A comment that would switch the rules against mocks off. */
+const DISABLED =
+  /(?:ox|es)lint-disable(?:-next-line|-line)?(?:\s*\*\/|\s*$|.*no-restricted-(?:jest-methods|properties))/m;
 const IMPORT = /^\s*(?:import|export)\s+(type\s)?(?:[^'"]*?from\s*)?['"]([^'"]+)['"]/gm;
 const REQUIRE = /\b(?:import|require)\(\s*['"]([^'"]+)['"]/g;
 
@@ -97,12 +102,43 @@ test('only config reads the environment, entry points hand it over', () => {
   expect(readers.filter((file) => !allowed.some((prefix) => file.startsWith(prefix)))).toEqual([]);
 });
 
-test('no test mocks a package', () => {
-  const tests = readdirSync('test', { recursive: true, encoding: 'utf8' }).filter((file) =>
-    file.endsWith('.ts'),
-  );
-  const mocking = tests.filter((file) =>
-    /\bjest\.(mock|doMock|unstable_mockModule)\(/.test(readFileSync(join('test', file), 'utf8')),
-  );
-  expect(mocking.filter((file) => file !== 'architecture.test.ts')).toEqual([]);
+describe('no package is mocked', () => {
+  const lint = (file: string, code: string): string => {
+    const folder = mkdtempSync(join(tmpdir(), 'planted-'));
+    try {
+      writeFileSync(join(folder, file), code);
+      const args = ['node_modules/oxlint/bin/oxlint', '-c', '.oxlintrc.json', '--format=unix', folder];
+      return spawnSync(process.execPath, args, { encoding: 'utf8' }).stdout;
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  };
+
+  test.each([
+    ['a.test.ts', "jest.mock('pg');"],
+    ['a.test.ts', "jest.mock<object>('pg', () => ({}));"],
+    ['a.test.ts', "jest\n  .doMock('pg');"],
+    ['helper.ts', "jest['mock']('pg');"],
+    ['helper.ts', "import { jest as j } from '@jest/globals';\nj.unstable_mockModule('pg', () => ({}));"],
+    ['helper.js', "jest.setMock('pg', {});"],
+    ['helper.js', "jest.createMockFromModule('pg');"],
+    ['helper.js', 'jest.enableAutomock();'],
+  ])('lint refuses in %s a planted %s', (file, code) => {
+    expect(lint(file, `${code}\n`)).toMatch(/no-restricted-(?:jest-methods|properties)/);
+  });
+
+  test('lint takes functions that stand in for callbacks', () => {
+    expect(lint('a.test.ts', "test('a', () => {\n  expect(jest.fn()).toBeDefined();\n});\n")).toBe('');
+  });
+
+  test('nor behind its back', () => {
+    const sources = readdirSync('test', { recursive: true, encoding: 'utf8' });
+    expect(sources.filter((file) => file.split(sep).includes('__mocks__'))).toEqual([]);
+    expect(existsSync('__mocks__')).toBe(false);
+    const silent = sources.filter(
+      (file) => /\.[jt]s$/.test(file) && DISABLED.test(readFileSync(join('test', file), 'utf8')),
+    );
+    expect(silent).toEqual([]);
+    expect(readFileSync('jest.config.js', 'utf8')).not.toMatch(/automock|moduleNameMapper|roots/);
+  });
 });

@@ -1,16 +1,19 @@
 import { type Config, type Environment, loadConfig, readEnvironment } from '../config';
 import { AppError } from '../protocol/failures';
 import { checkoutRoot, dataDirOf } from '../runtime/embedded';
+import { describeCapabilities } from '../runtime/model-capabilities';
 import { type Finding, lineOf } from '../runtime/embedded/checks/finding';
 import { machineFindings } from '../runtime/embedded/checks/machine';
 import { serverFindings } from '../runtime/embedded/checks/servers';
 import { reportFailure } from './report-failure';
 
 const HELP = `npm run doctor [-- --keys]: says what is wrong with this machine, one line per check.
-  --keys  also asks the configured model providers whether they accept their key
+  --keys  also asks the configured model providers whether they accept their key, and what a compatible server takes
 `;
 const UNFIT = 5;
 const ANSWER_MS = 10_000;
+/** A model on a small machine takes its time, and is asked up to ten times. */
+const PROBES_MS = 120_000;
 const ANTHROPIC_VERSION = '2023-06-01';
 
 /** `npm run doctor`: one line per check of this machine. Returns 0, or 5 where something keeps the product from working. */
@@ -35,7 +38,7 @@ async function examine(withKeys: boolean): Promise<number> {
   const findings: Finding[] = [problem];
   findings.push(...(await machineFindings(config, dataDir)));
   findings.push(...(await serverFindings({ config, environment, dataDir })));
-  if (withKeys) findings.push(...(await keyFindings(config)));
+  if (withKeys) findings.push(...(await keyFindings(config)), ...(await capabilityFindings(config)));
   for (const finding of findings) process.stdout.write(`${lineOf(finding)}\n`);
   return findings.some(({ status }) => status === 'FAIL') ? UNFIT : 0;
 }
@@ -68,6 +71,18 @@ async function keyFindings(config: Config): Promise<Finding[]> {
   }
   if (findings.length > 0) return Promise.all(findings);
   return [{ status: 'ok', name: 'keys', what: 'none configured, the offline provider serves' }];
+}
+
+async function capabilityFindings(config: Config): Promise<Finding[]> {
+  if (config.OPENAI_BASE_URL === undefined || config.ENSEMBLE_MODEL_PROVIDER === 'openai') return [];
+  const name = 'model server';
+  try {
+    const what = await describeCapabilities(config, AbortSignal.timeout(PROBES_MS));
+    return [{ status: 'ok', name, what }];
+  } catch (error) {
+    const what = AppError.is(error) ? error.message : `no answer within ${PROBES_MS / 1_000} s`;
+    return [{ status: 'warn', name, what, todo: 'what it takes is found out when a request is refused' }];
+  }
 }
 
 async function tryKey(name: string, url: string, headers: Record<string, string>): Promise<Finding> {

@@ -52,6 +52,7 @@ export class Call {
   /** The `fetch` to give to an SDK: follows no redirect, and counts what arrives. */
   readonly fetch: typeof fetch = async (url, init) => {
     // A followed redirect would carry the prompt, and any key in a header of its own, to another host.
+    this.answered = false;
     const response = await this.send(url, { ...init, redirect: 'manual' });
     this.answered = true;
     this.contentType = response.headers.get('content-type') ?? '';

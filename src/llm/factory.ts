@@ -1,6 +1,9 @@
 import { AppError } from '../protocol/failures';
+import { fallbackProvider } from './fallback';
 import type { HttpProviderOptions } from './http';
 import type { ModelProvider } from './port';
+import { type PriceList, readPrices } from './prices';
+import { loadProviders } from './provider-modules';
 import { anthropicProvider } from './providers/anthropic';
 import { offlineProvider } from './providers/offline';
 import { openAiProvider } from './providers/openai';
@@ -20,10 +23,11 @@ export type ProviderFactory = (settings: ModelSettings, options: SelectOptions) 
 
 export type ProviderRegistry = ReadonlyMap<string, ProviderFactory>;
 
-/** The provider in use, and the reason in one line. */
+/** The provider in use, the reason in one line, and the prices to reckon its calls by (unless told: list prices). */
 export interface Selection {
   readonly provider: ModelProvider;
   readonly why: string;
+  readonly prices?: readonly PriceList[];
 }
 
 /** The providers that come with Ensemble. A new one is one entry more. */
@@ -60,23 +64,38 @@ export const PROVIDERS: ProviderRegistry = new Map<string, ProviderFactory>([
 
 /**
  * Chooses the provider: the one that is named, or for `auto` the first that has what it needs, in the order
- * Anthropic (key), OpenAI-compatible (base URL), OpenAI (key), offline. Throws CONFIG_INVALID naming the variable.
+ * Anthropic (key), OpenAI-compatible (base URL), OpenAI (key), offline; with fallbacks, a chain that begins with it.
+ * Throws CONFIG_INVALID naming the variable.
  */
 export function selectProvider(settings: ModelSettings, options: SelectOptions = {}): Selection {
   const wanted = settings.ENSEMBLE_MODEL_PROVIDER ?? 'auto';
   const { name, because } =
     wanted === 'auto' ? chosen(settings) : { name: wanted, because: 'ENSEMBLE_MODEL_PROVIDER names it' };
-  const registry = new Map([...PROVIDERS, ...(options.registry ?? [])]);
-  const create = registry.get(name);
-  if (create === undefined) {
-    const known = ['auto', ...registry.keys()].join(', ');
-    throw new AppError(
-      'CONFIG_INVALID',
-      `ENSEMBLE_MODEL_PROVIDER: there is no provider ${name}; there are ${known}`,
-    );
-  }
-  const provider = create(settings, options);
-  return { provider, why: `${provider.name} (${provider.model}): ${because}${modelNote(settings, name)}` };
+  const registry = new Map([
+    ...PROVIDERS,
+    ...loadProviders(settings.ENSEMBLE_PROVIDERS_PATH ?? []),
+    ...(options.registry ?? []),
+  ]);
+  const create = (of: ModelSettings, provider: string, variable: string): ModelProvider => {
+    const factory = registry.get(provider);
+    if (factory !== undefined) return factory({ ...of, ENSEMBLE_MODEL_PROVIDER: provider }, options);
+    const known = [...registry.keys()].join(', ');
+    throw new AppError('CONFIG_INVALID', `${variable}: there is no provider ${provider}; there are ${known}`);
+  };
+  const first = create(settings, name, 'ENSEMBLE_MODEL_PROVIDER');
+  const others = (settings.ENSEMBLE_MODEL_FALLBACKS ?? []).map((entry) => {
+    const [provider = '', ...model] = entry.split(':');
+    // Names of models hold colons too.
+    const own = { ...settings, ENSEMBLE_MODEL: model.length === 0 ? undefined : model.join(':') };
+    return create(own, provider, 'ENSEMBLE_MODEL_FALLBACKS');
+  });
+  const then = others.map((provider) => `${provider.name} (${provider.model})`).join(', ');
+  const why = `${first.name} (${first.model}): ${because}${modelNote(settings, name)}`;
+  return {
+    provider: others.length === 0 ? first : fallbackProvider([first, ...others]),
+    why: then === '' ? why : `${why}; then ${then}`,
+    prices: readPrices(settings.ENSEMBLE_PRICES_FILE),
+  };
 }
 
 function chosen(settings: ModelSettings): { name: string; because: string } {
@@ -125,7 +144,7 @@ function needed(
   const value = sendable(settings, name);
   if (value !== undefined && value !== '') return value;
   const provider = settings.ENSEMBLE_MODEL_PROVIDER ?? 'auto';
-  throw new AppError('CONFIG_INVALID', `${name} must be set for ENSEMBLE_MODEL_PROVIDER=${provider}`);
+  throw new AppError('CONFIG_INVALID', `${name} must be set for the model provider ${provider}`);
 }
 
 /** A key cut short by an ellipsis, or pasted with a line break, cannot even be sent. */

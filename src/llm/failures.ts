@@ -38,6 +38,9 @@ const TOO_LONG =
   /prompt is too long|maximum context length|context (?:length|window|size|limit)|too many (?:input )?tokens|input is too long/i;
 const NO_CREDIT = /credit balance|quota exceeded|insufficient (?:funds|credits?|balance)/i;
 
+const FEATURE_NAMED =
+  /\btools?\b|tool_|function call|response_format|json_(?:schema|object)|grammar|stream_options|max_(?:completion_)?tokens|temperature/i;
+
 const BY_STATUS: Readonly<Record<number, ModelFailureCode>> = {
   401: 'MODEL_KEY_INVALID',
   402: 'MODEL_QUOTA_EXHAUSTED',
@@ -84,6 +87,19 @@ export function faultFailure(fault: ProviderFault, { identity, confidential }: A
   const said = code === 'MODEL_KEY_INVALID' ? undefined : readableDetail(fault.detail ?? '', confidential);
   const message = `${says(code, fault.status)}${http}${wait}${said === undefined ? '' : `: ${said}`}`;
   return new ModelError(code, message, { ...identity, retryAfterMs });
+}
+
+/**
+ * Whether a request was refused for what it asks, which may be a feature that the server does not take. Some servers
+ * answer that as a failure of their own, or as an unknown address, and name the feature.
+ */
+export function isRefusal(error: unknown, attempt: Attempt): boolean {
+  const failure = modelFailure(error, attempt);
+  const code = AppError.is(failure) ? failure.code : undefined;
+  const status = isObject(error) && !(error instanceof ModelError) ? error['status'] : undefined;
+  if (status === 400 || status === 422 || status === undefined) return code === 'MODEL_REQUEST_INVALID';
+  const said = isObject(error) ? String(error['message']) : '';
+  return (status === 404 || status === 500 || status === 501) && FEATURE_NAMED.test(said);
 }
 
 /** The failure for an answer that came, and is not one. */

@@ -26,6 +26,7 @@ export interface Wire {
   send(request: ModelRequest, attempt: Attempt): Promise<ModelReply>;
   stream(request: ModelRequest, attempt: Attempt): AsyncIterable<ModelChunk>;
   count?(request: ModelRequest, attempt: Attempt): Promise<number>;
+  capabilities?(attempt: Attempt): Promise<Readonly<Record<string, boolean>>>;
   check(attempt: Attempt): Promise<void>;
 }
 
@@ -33,21 +34,7 @@ const NO_REQUEST: ModelRequest = { messages: [] };
 
 /** Makes a provider of an API: every call gets its bounds, and whatever it throws becomes a typed failure. */
 export function overHttp(wire: Wire, options: HttpProviderOptions): ModelProvider {
-  const open = (request: ModelRequest, limits: CallOptions, streaming: boolean): Attempt => {
-    limits.signal?.throwIfAborted();
-    const call = new Call(
-      {
-        signal: limits.signal,
-        timeoutMs: limits.timeoutMs ?? options.timeoutMs ?? TIMEOUT_MS,
-        idleTimeoutMs: limits.idleTimeoutMs ?? options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
-        streaming,
-      },
-      options.fetch ?? fetch,
-    );
-    const keys = options.apiKey === undefined ? [] : [options.apiKey];
-    const host = new URL(wire.baseUrl).host;
-    return { identity: wire.identity, call, host, confidential: { keys, prompt: requestTexts(request) } };
-  };
+  const open = opening(wire, options);
 
   const once = async <T>(
     request: ModelRequest,
@@ -86,7 +73,35 @@ export function overHttp(wire: Wire, options: HttpProviderOptions): ModelProvide
         async (attempt) => (await wire.count?.(request, attempt)) ?? estimateTokens(request),
       );
     },
+    ...(wire.capabilities === undefined
+      ? {}
+      : {
+          capabilities: (limits = {}) =>
+            once(NO_REQUEST, limits, async (attempt) => (await wire.capabilities?.(attempt)) ?? {}),
+        }),
     check: (limits = {}) => once(NO_REQUEST, limits, (attempt) => wire.check(attempt)),
+  };
+}
+
+/** Opens calls within the bounds they bring, else those of the provider. */
+function opening(
+  wire: Wire,
+  options: HttpProviderOptions,
+): (request: ModelRequest, limits: CallOptions, streaming: boolean) => Attempt {
+  return (request, limits, streaming) => {
+    limits.signal?.throwIfAborted();
+    const call = new Call(
+      {
+        signal: limits.signal,
+        timeoutMs: limits.timeoutMs ?? options.timeoutMs ?? TIMEOUT_MS,
+        idleTimeoutMs: limits.idleTimeoutMs ?? options.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
+        streaming,
+      },
+      options.fetch ?? fetch,
+    );
+    const keys = options.apiKey === undefined ? [] : [options.apiKey];
+    const host = new URL(wire.baseUrl).host;
+    return { identity: wire.identity, call, host, confidential: { keys, prompt: requestTexts(request) } };
   };
 }
 

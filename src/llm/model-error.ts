@@ -40,6 +40,7 @@ export const UNKNOWN_USAGE: ModelUsage = {
   inputTokens: null,
   outputTokens: null,
   cachedInputTokens: null,
+  cacheWriteTokens: null,
   reasoningTokens: null,
 };
 

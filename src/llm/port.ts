@@ -7,6 +7,8 @@ import type { Json, JsonObject } from '../protocol/json';
  */
 export interface ProviderState {
   readonly provider: string;
+  /** The model that made it, where no other model of the provider takes it. */
+  readonly model?: string;
   readonly items: Json;
 }
 
@@ -62,6 +64,8 @@ export interface ModelUsage {
   readonly outputTokens: number | null;
   /** Of the input tokens, those served from the provider's cache. */
   readonly cachedInputTokens: number | null;
+  /** Of the input tokens, those written to the provider's cache, which some providers charge for apart. */
+  readonly cacheWriteTokens?: number | null;
   readonly reasoningTokens: number | null;
 }
 
@@ -114,6 +118,8 @@ export interface ModelProvider {
   invokeStreaming(request: ModelRequest, options?: CallOptions): AsyncIterable<ModelChunk>;
   /** Input tokens of the request; an estimate where the provider offers no count. */
   countTokens(request: ModelRequest, options?: CallOptions): Promise<number>;
+  /** What the server behind the provider takes, by name; asked by tiny requests where it is not known yet. */
+  capabilities?(options?: CallOptions): Promise<Readonly<Record<string, boolean>>>;
   /** Proves that the provider answers and takes the key, without spending a token. */
   check?(options?: CallOptions): Promise<void>;
 }

@@ -1,7 +1,15 @@
 import type { Json } from '../protocol/json';
 import { ANSWER_LIMITS } from './call';
 import { ModelError, type ModelIdentity } from './model-error';
-import type { ModelReply, ModelRequest, ModelUsage, ProviderState, ToolCall } from './port';
+import type {
+  ModelChunk,
+  ModelMessage,
+  ModelReply,
+  ModelRequest,
+  ModelUsage,
+  ProviderState,
+  ToolCall,
+} from './port';
 import { jsonIn, type SchemaPlan } from './schema';
 
 /** An answer as a provider gave it, before the rules that hold for all providers. */
@@ -60,6 +68,21 @@ export function toReply(answer: RawAnswer, asked: Asked): ModelReply {
     usage,
     ...(answer.state === undefined ? {} : { state: answer.state }),
   };
+}
+
+/** A whole answer as the chunks of a stream, for a server that does not stream. */
+export function* chunksOf(reply: ModelReply): Generator<ModelChunk, void, undefined> {
+  if (reply.text !== '') yield { type: 'text', text: reply.text };
+  for (const { id, name, arguments: given } of reply.toolCalls)
+    yield { type: 'tool-call', id, name, argumentsDelta: JSON.stringify(given) };
+  yield { type: 'end', reply };
+}
+
+/** What this very model left in a turn of the conversation; signed thinking is worth nothing to another. */
+export function ownState(message: ModelMessage, { provider, model }: ModelIdentity): Json | undefined {
+  const state = message.role === 'assistant' ? message.state : undefined;
+  const isOwn = state?.provider === provider && (state.model === undefined || state.model === model);
+  return isOwn ? state.items : undefined;
 }
 
 /** Parses the arguments a model wrote; what is not JSON is kept, so that the agent can show the model its mistake. */

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fallbackProvider } from '../../src/llm/fallback';
 import { offlineProvider } from '../../src/llm/providers/offline';
 import { startProviderServer, type ProviderServer } from '../support/provider-server/server';
 import { WIRES, type WireName } from '../support/provider-server/script';
@@ -35,6 +36,15 @@ for (const wire of WIRES) {
   );
 }
 
+conformsToModelProvider('a chain whose first model is not there', () => ({
+  ...subject('responses'),
+  provider: fallbackProvider([
+    providerFor('responses', placeholder()),
+    providerFor('responses', server),
+    offlineProvider(),
+  ]),
+}));
+
 conformsToModelProvider(
   'offline',
   () => ({
@@ -60,7 +70,7 @@ conformsToModelProvider(
   },
 );
 
-/** Only for its name: the server starts after the suite is declared. */
+/** Addresses where nothing listens; the server starts only after the suites are declared. */
 function placeholder(): ProviderServer {
   return { anthropicUrl: 'http://127.0.0.1:1', openAiUrl: 'http://127.0.0.1:1/v1' } as ProviderServer;
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { readPrompt, writePrompt } from '../../src/llm/documents';
+import { UNKNOWN_USAGE } from '../../src/llm/model-error';
 import { expressionsIn } from '../../src/llm/offline/choose-tools';
 import { OFFLINE_NOTE, sentencesOf } from '../../src/llm/offline/sentences';
 import { offlineProvider } from '../../src/llm/providers/offline';
@@ -108,7 +109,7 @@ test('a choice with evidence for two is none', async () => {
 
 test('usage is unknown: no tokens were counted by anyone', async () => {
   const { usage } = await provider.invoke({ messages: [{ role: 'user', text: 'Hello.' }] });
-  expect(Object.values(usage)).toEqual([null, null, null, null]);
+  expect(usage).toEqual(UNKNOWN_USAGE);
 });
 
 test('a tool that must be called and is not named is a failure, not a guess', async () => {

@@ -1,17 +1,22 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { anthropicProvider } from '../../src/llm/providers/anthropic';
 import { openAiCompatibleProvider } from '../../src/llm/providers/openai-compatible';
+import type { FaultName } from '../support/provider-server/faults';
 import { seededScript } from '../support/provider-server/seeded';
 import { startProviderServer } from '../support/provider-server/server';
-import { providerFor } from './subjects';
+import { temporaryFolder } from '../support/team';
+import { OUTCOMES } from './fault-outcomes';
+import { providerFor, TEST_KEY } from './subjects';
 
+const MAIN = join(__dirname, '../support/provider-server/main.js');
 const HELLO = { messages: [{ role: 'user' as const, text: 'Hello.' }] };
 
 test('runs as a process of its own and ends with its parent', async () => {
-  const main = join(__dirname, '../support/provider-server/main.js');
-  const child = spawn(process.execPath, [main, '--fault', 'overloaded', '--text', 'From afar.'], {
+  const child = spawn(process.execPath, [MAIN, '--fault', 'overloaded', '--text', 'From afar.'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const exited = once(child, 'exit');
@@ -22,6 +27,26 @@ test('runs as a process of its own and ends with its parent', async () => {
   await expect(provider.invoke(HELLO)).resolves.toMatchObject({ text: 'From afar.' });
   child.stdin.end();
   expect(await exited).toEqual([0, null]);
+});
+
+test('a process plays a script of a file, then what a seed draws, for those with a key', async () => {
+  using folder = temporaryFolder('provider-server');
+  const file = join(folder.path, 'script.json');
+  writeFileSync(file, JSON.stringify([{ text: 'One.' }, { fault: 'rate-limited' }]));
+  const options = ['--script', file, '--seed', '7', '--share', '1', '--key', TEST_KEY];
+  const child = spawn(process.execPath, [MAIN, ...options], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const exited = once(child, 'exit');
+  const [line] = (await once(createInterface(child.stdout), 'line')) as [string];
+  const { anthropicUrl } = JSON.parse(line) as { anthropicUrl: string };
+  const provider = anthropicProvider({ baseUrl: anthropicUrl, apiKey: TEST_KEY, timeoutMs: 300 });
+  await expect(provider.invoke(HELLO)).resolves.toMatchObject({ text: 'One.' });
+  await expect(provider.invoke(HELLO)).rejects.toMatchObject({ code: 'MODEL_RATE_LIMITED' });
+  const drawn = seededScript({ seed: 7, share: 1 })({} as never, 2) as { fault: FaultName };
+  await expect(provider.invoke(HELLO)).rejects.toMatchObject({ code: OUTCOMES[drawn.fault].invoke });
+  const stranger = anthropicProvider({ baseUrl: anthropicUrl, apiKey: 'a-key-of-someone-else' });
+  await expect(stranger.invoke(HELLO)).rejects.toMatchObject({ code: 'MODEL_KEY_INVALID' });
+  child.kill();
+  await exited;
 });
 
 test('a script that ran out is a failure, not an answer', async () => {

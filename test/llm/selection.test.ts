@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { loadConfig } from '../../src/config';
 import { PROVIDERS, selectProvider } from '../../src/llm/factory';
 import { ANTHROPIC_DEFAULT_MODEL } from '../../src/llm/providers/anthropic';
 import { offlineProvider } from '../../src/llm/providers/offline';
@@ -69,7 +70,7 @@ test('a key that cannot be sent is a configuration error that does not repeat it
 
 test('an unknown provider is a configuration error that names the known ones', () => {
   expect(() => selectProvider({ ENSEMBLE_MODEL_PROVIDER: 'oracle' })).toThrow(
-    /auto, anthropic, openai, openai-compatible, offline/,
+    /there are anthropic, openai, openai-compatible, offline/,
   );
 });
 
@@ -85,6 +86,44 @@ test('docs/models.md names the default models', () => {
   const docs = readFileSync(join(__dirname, '../../docs/models.md'), 'utf8');
   for (const model of [OPENAI_DEFAULT_MODEL, ANTHROPIC_DEFAULT_MODEL, COMPATIBLE_DEFAULT_MODEL])
     expect(docs).toContain(`\`${model}\``);
+});
+
+test('fallbacks make a chain, whose log line names every model', () => {
+  const { provider, why } = selectProvider({
+    ANTHROPIC_API_KEY: 'a',
+    OPENAI_BASE_URL: LOCAL,
+    ENSEMBLE_MODEL: 'claude-opus-5-5',
+    ENSEMBLE_MODEL_FALLBACKS: ['anthropic', 'openai-compatible:llama3.3:70b', 'offline'],
+  });
+  expect(provider).toMatchObject({ name: 'anthropic', model: 'claude-opus-5-5' });
+  expect(why).toContain('anthropic (claude-opus-5-5): ANTHROPIC_API_KEY is set');
+  expect(why).toContain(
+    `; then anthropic (${ANTHROPIC_DEFAULT_MODEL}), openai-compatible (llama3.3:70b), offline (extractive-1)`,
+  );
+});
+
+test.each([
+  ['oracle:big', /ENSEMBLE_MODEL_FALLBACKS: there is no provider oracle/],
+  ['openai:gpt-5', /OPENAI_API_KEY must be set for the model provider openai/],
+])('the fallback %s without what it needs is a configuration error', (fallback, problem) => {
+  expect(() => selectProvider({ ENSEMBLE_MODEL_FALLBACKS: [fallback] })).toThrow(problem);
+});
+
+test('configuration takes fallbacks as a list', () => {
+  const list = ' openai:gpt-5 , openai-compatible:llama3.3:70b,offline';
+  expect(loadConfig({ ENSEMBLE_MODEL_FALLBACKS: list }).ENSEMBLE_MODEL_FALLBACKS).toEqual([
+    'openai:gpt-5',
+    'openai-compatible:llama3.3:70b',
+    'offline',
+  ]);
+  expect(() => loadConfig({ ENSEMBLE_MODEL_FALLBACKS: 'gpt 5' })).toThrow(
+    /ENSEMBLE_MODEL_FALLBACKS must hold/,
+  );
+});
+
+test('prices of a file come with the selection', () => {
+  expect(selectProvider({}).prices?.[0]?.date).toBe('2026-10-24');
+  expect(() => selectProvider({ ENSEMBLE_PRICES_FILE: '/no/such/file' })).toThrow(/ENSEMBLE_PRICES_FILE/);
 });
 
 test('a new provider is registered by its name', () => {

@@ -4,7 +4,6 @@ import type {
   ContentBlockParam,
   Message,
   MessageCreateParamsNonStreaming,
-  MessageParam,
   RawMessageStreamEvent,
 } from '@anthropic-ai/sdk/resources/messages/messages';
 import type { Json } from '../../protocol/json';
@@ -12,8 +11,9 @@ import { answerInvalid, streamEnded, type Attempt } from '../failures';
 import { overHttp, type HttpProviderOptions } from '../http';
 import { tokensOrNull, UNKNOWN_USAGE, type ModelIdentity } from '../model-error';
 import type { ModelChunk, ModelMessage, ModelProvider, ModelReply, ModelRequest, ModelUsage } from '../port';
-import { toReply, type Asked, type RawAnswer } from '../reply';
+import { ownState, toReply, type Asked, type RawAnswer } from '../reply';
 import { hasReferences, planSchema, schemaInstruction } from '../schema';
+import { type BlockMessage, cachedMessages, cachedSystem, cachedTools } from './anthropic-cache';
 import { AnthropicStream } from './anthropic-stream';
 
 const BASE_URL = 'https://api.anthropic.com';
@@ -24,7 +24,11 @@ const DEFAULT_MAX_TOKENS = 32_000;
 
 type Body = Omit<MessageCreateParamsNonStreaming, 'stream'>;
 
-/** Anthropic through its Messages API, with prompt caching where a conversation goes on with tools. */
+/** Models that take a forced tool call; those that think by themselves refuse one. */
+const TAKES_FORCED_TOOLS = /^claude-(?:\d|(?:opus|sonnet|haiku)-(?:4|5(?:-\d{8})?$))/;
+const MUST_CALL = 'Answer by calling at least one of the tools, not in words.';
+
+/** Anthropic through its Messages API, with prompt caching of tools, system text and a conversation that goes on. */
 export function anthropicProvider(options: HttpProviderOptions): ModelProvider {
   const identity: ModelIdentity = { provider: 'anthropic', model: options.model ?? ANTHROPIC_DEFAULT_MODEL };
   const baseUrl = options.baseUrl ?? BASE_URL;
@@ -45,7 +49,7 @@ export function anthropicProvider(options: HttpProviderOptions): ModelProvider {
         yield* readStream(attempt.call.each(await attempt.call.until(opening)), asked, attempt);
       },
       async count(request, attempt) {
-        const { max_tokens: _, cache_control: __, ...body } = toBody(request, identity).body;
+        const { max_tokens: _, ...body } = toBody(request, identity).body;
         const client = anthropicClient(baseUrl, options, attempt);
         const counted = await client.messages.countTokens(body, requestOptions(attempt));
         return (
@@ -84,43 +88,42 @@ function toBody(request: ModelRequest, identity: ModelIdentity): { body: Body; a
   const schema = request.schema === undefined ? undefined : planSchema(request.schema);
   const enforced = schema !== undefined && schema.strict && !hasReferences(schema.schema);
   const told = schema === undefined || enforced ? undefined : schemaInstruction(schema);
-  const system = [request.system, told].filter(Boolean).join('\n\n');
+  const forced = request.toolChoice === 'required' && !TAKES_FORCED_TOOLS.test(identity.model);
+  const system = [request.system, told, forced ? MUST_CALL : undefined].filter(Boolean).join('\n\n');
   const tools = (request.tools ?? []).map(({ name, description, parameters }) => ({
     name,
     description,
     input_schema: { ...parameters, type: 'object' as const },
   }));
-  const choice = { auto: 'auto', none: 'none', required: 'any' } as const;
+  const choice = { auto: 'auto', none: 'none', required: forced ? 'auto' : 'any' } as const;
+  const messages = toMessages(request.messages, identity);
+  const goesOn = tools.length > 0 || messages.length > 1;
   const body: Body = {
     model: identity.model,
     max_tokens: request.maxOutputTokens ?? DEFAULT_MAX_TOKENS,
-    messages: toMessages(request.messages),
-    ...(system === '' ? {} : { system }),
+    messages: goesOn ? cachedMessages(messages) : messages,
+    ...(system === '' ? {} : { system: cachedSystem(system) }),
     ...(tools.length === 0
       ? {}
-      : {
-          tools,
-          tool_choice: { type: choice[request.toolChoice ?? 'auto'] },
-          cache_control: { type: 'ephemeral' },
-        }),
+      : { tools: cachedTools(tools), tool_choice: { type: choice[request.toolChoice ?? 'auto'] } }),
     ...(enforced ? { output_config: { format: { type: 'json_schema', schema: { ...schema.schema } } } } : {}),
   };
   return { body, asked: { identity, request, schema } };
 }
 
 /** All results of one turn's tool calls must come together in the user message that follows it. */
-function toMessages(messages: readonly ModelMessage[]): MessageParam[] {
-  const params: { role: 'user' | 'assistant'; content: ContentBlockParam[] }[] = [];
+function toMessages(messages: readonly ModelMessage[], identity: ModelIdentity): BlockMessage[] {
+  const params: BlockMessage[] = [];
   for (const message of messages) {
     const role = message.role === 'assistant' ? 'assistant' : 'user';
     const last = params.at(-1);
-    if (last?.role === role && role === 'user') last.content.push(...toBlocks(message));
-    else params.push({ role, content: toBlocks(message) });
+    if (last?.role === role && role === 'user') last.content.push(...toBlocks(message, identity));
+    else params.push({ role, content: toBlocks(message, identity) });
   }
   return params;
 }
 
-function toBlocks(message: ModelMessage): ContentBlockParam[] {
+function toBlocks(message: ModelMessage, identity: ModelIdentity): ContentBlockParam[] {
   if (message.role === 'tool') {
     const { toolCallId, text, failed = false } = message;
     return [
@@ -128,9 +131,8 @@ function toBlocks(message: ModelMessage): ContentBlockParam[] {
     ];
   }
   // Thinking is signed together with its place: all of the turn goes back as it came.
-  if (message.role === 'assistant' && message.state?.provider === 'anthropic') {
-    return message.state.items as unknown as ContentBlockParam[];
-  }
+  const own = ownState(message, identity);
+  if (own !== undefined) return own as unknown as ContentBlockParam[];
   const calls = message.role === 'assistant' ? (message.toolCalls ?? []) : [];
   const uses = calls.map(({ id, name, arguments: input }) => ({
     type: 'tool_use' as const,
@@ -150,17 +152,18 @@ function readMessage(message: Message, asked: Asked, attempt: Attempt): ModelRep
       ? [{ id: block.id, name: block.name, arguments: JSON.stringify(block.input ?? {}) }]
       : [],
   );
-  return toReply({ ...rawAnswer(message), toolCalls }, asked);
+  return toReply({ ...rawAnswer(message, asked.identity), toolCalls }, asked);
 }
 
-function rawAnswer({ model, content, stop_reason: reason, usage }: Message): RawAnswer {
+function rawAnswer(message: Message, identity: ModelIdentity): RawAnswer {
+  const { model, content, stop_reason: reason, usage } = message;
   return {
     model,
     text: content.flatMap((block) => (block.type === 'text' ? [block.text] : [])).join(''),
     toolCalls: [],
     finish: readFinish(reason),
     usage: readUsage(usage),
-    state: stateOf(content),
+    state: stateOf(content, identity),
   };
 }
 
@@ -180,14 +183,15 @@ function readUsage(usage: Message['usage'] | undefined): ModelUsage {
     inputTokens: fresh === null ? null : fresh + (cached ?? 0) + (written ?? 0),
     outputTokens: tokensOrNull(usage.output_tokens),
     cachedInputTokens: cached,
+    cacheWriteTokens: written,
     reasoningTokens: tokensOrNull(usage.output_tokens_details?.thinking_tokens),
   };
 }
 
-function stateOf(content: readonly ContentBlock[]): RawAnswer['state'] {
+function stateOf(content: readonly ContentBlock[], { provider, model }: ModelIdentity): RawAnswer['state'] {
   if (!content.some((block) => block.type === 'thinking' || block.type === 'redacted_thinking'))
     return undefined;
-  return { provider: 'anthropic', items: content as unknown as Json };
+  return { provider, model, items: content as unknown as Json };
 }
 
 async function* readStream(
@@ -203,5 +207,5 @@ async function* readStream(
   }
   const { message, toolCalls } = stream.whole();
   if (message === undefined || message.stop_reason === null) throw streamEnded(attempt);
-  yield { type: 'end', reply: toReply({ ...rawAnswer(message), toolCalls }, asked) };
+  yield { type: 'end', reply: toReply({ ...rawAnswer(message, asked.identity), toolCalls }, asked) };
 }

@@ -9,7 +9,9 @@ import { extract } from '../offline/extract';
 import { evidenceOf, fill } from '../offline/fill';
 import { OFFLINE_NOTE, termsOf, type Sentence } from '../offline/sentences';
 
-const IDENTITY: ModelIdentity = { provider: 'offline', model: 'extractive-1' };
+/** What the provider without a model calls its way of answering. */
+export const OFFLINE_MODEL = 'extractive-1';
+const IDENTITY: ModelIdentity = { provider: 'offline', model: OFFLINE_MODEL };
 const CHARS_PER_TOKEN = 3.5;
 /** Fewer sentences than this are a question, not a text to extract from. */
 const FEW_SENTENCES = 4;

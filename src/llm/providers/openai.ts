@@ -10,7 +10,7 @@ import { answerInvalid, faultFailure, streamEnded, type Attempt } from '../failu
 import { overHttp, type HttpProviderOptions } from '../http';
 import { tokensOrNull, UNKNOWN_USAGE, type ModelIdentity } from '../model-error';
 import type { ModelChunk, ModelMessage, ModelProvider, ModelReply, ModelRequest, ModelUsage } from '../port';
-import { Gathered, toReply, type Asked, type RawAnswer } from '../reply';
+import { Gathered, ownState, toReply, type Asked, type RawAnswer } from '../reply';
 import { planJsonSchema, planSchema } from '../schema';
 import { listModels, openAiClient, reasonsByItself, requestOptions } from './openai-client';
 
@@ -90,7 +90,7 @@ function toBody(request: ModelRequest, identity: ModelIdentity): { body: Body; a
   }));
   const body: Body = {
     model: identity.model,
-    input: request.messages.flatMap(toInput),
+    input: request.messages.flatMap((message) => toInput(message, identity)),
     store: false,
     ...(request.system === undefined ? {} : { instructions: request.system }),
     ...(tools.length === 0 ? {} : { tools, tool_choice: request.toolChoice ?? 'auto' }),
@@ -116,13 +116,14 @@ function toBody(request: ModelRequest, identity: ModelIdentity): { body: Body; a
   return { body, asked: { identity, request, schema, tools: restoring } };
 }
 
-function toInput(message: ModelMessage): ResponseInputItem[] {
+function toInput(message: ModelMessage, identity: ModelIdentity): ResponseInputItem[] {
   if (message.role === 'user') return [{ role: 'user', content: message.text }];
   if (message.role === 'tool') {
     return [{ type: 'function_call_output', call_id: message.toolCallId, output: message.text }];
   }
   // Reasoning is only worth anything beside the items it led to, in their order: all of the turn goes back as it came.
-  if (message.state?.provider === 'openai') return message.state.items as unknown as ResponseInputItem[];
+  const own = ownState(message, identity);
+  if (own !== undefined) return own as unknown as ResponseInputItem[];
   const text: ResponseInputItem[] = message.text === '' ? [] : [{ role: 'assistant', content: message.text }];
   const calls = (message.toolCalls ?? []).map((call) => ({
     type: 'function_call' as const,
@@ -139,7 +140,7 @@ function readResponse(response: Response, asked: Asked, attempt: Attempt): Model
     const { code = response.status, message } = response.error ?? {};
     throw faultFailure({ words: code ?? '', detail: message }, attempt);
   }
-  return toReply(rawAnswer(response), asked);
+  return toReply(rawAnswer(response, asked.identity), asked);
 }
 
 /** A server in between may leave the parts out of the closing event; they came one by one before it. */
@@ -162,7 +163,8 @@ function withStreamed(response: Response, gathered: Gathered): Response {
   return { ...response, output: [said, ...calls] };
 }
 
-function rawAnswer({ output, model, status, incomplete_details: incomplete, usage }: Response): RawAnswer {
+function rawAnswer(response: Response, identity: ModelIdentity): RawAnswer {
+  const { output, model, status, incomplete_details: incomplete, usage } = response;
   const parts = output.flatMap((item) => (item.type === 'message' ? item.content : []));
   const refused = parts.some((part) => part.type === 'refusal') || incomplete?.reason === 'content_filter';
   return {
@@ -173,7 +175,7 @@ function rawAnswer({ output, model, status, incomplete_details: incomplete, usag
     ),
     finish: refused ? 'refused' : status === 'incomplete' ? 'length' : 'stop',
     usage: readUsage(usage),
-    state: stateOf(output),
+    state: stateOf(output, identity),
   };
 }
 
@@ -183,16 +185,17 @@ function readUsage(usage: Response['usage']): ModelUsage {
     inputTokens: tokensOrNull(usage.input_tokens),
     outputTokens: tokensOrNull(usage.output_tokens),
     cachedInputTokens: tokensOrNull(usage.input_tokens_details?.cached_tokens),
+    cacheWriteTokens: tokensOrNull(usage.input_tokens_details?.cache_write_tokens),
     reasoningTokens: tokensOrNull(usage.output_tokens_details?.reasoning_tokens),
   };
 }
 
-function stateOf(output: ResponseOutputItem[]): RawAnswer['state'] {
+function stateOf(output: ResponseOutputItem[], { provider, model }: ModelIdentity): RawAnswer['state'] {
   const reasoning = output.filter((item) => item.type === 'reasoning');
   // Without its encrypted content OpenAI would look for the item among what it stored, and we let it store nothing.
   if (reasoning.length === 0 || reasoning.some((item) => !item.encrypted_content)) return undefined;
   const kept = output.filter((item) => ['reasoning', 'message', 'function_call'].includes(item.type));
-  return { provider: 'openai', items: kept as unknown as Json };
+  return { provider, model, items: kept as unknown as Json };
 }
 
 async function* readStream(

@@ -1,3 +1,4 @@
+import { UNKNOWN_USAGE } from '../../../src/llm/model-error';
 import type { ScriptStep } from '../../support/provider-server/script';
 import { ask, collect, endOf, LOOKUP, PLACE } from './samples';
 import type { Run } from './subject';
@@ -5,11 +6,18 @@ import type { Run } from './subject';
 /** Usage, limits and counts. */
 export function accounts(run: Run): void {
   run('reports usage, and null where it is unknown', async ({ provider, play }) => {
-    play({ text: 'a', usage: { input: 20, output: 9, cached: 5, reasoning: 4 } }, { text: 'b', usage: null });
+    const usageOfOne = { input: 20, output: 9, cached: 5, cacheWrite: 6, reasoning: 4 };
+    play({ text: 'a', usage: usageOfOne }, { text: 'b', usage: null });
     const { usage } = await provider.invoke(ask('Hello. There.'));
     const streamed = endOf(await collect(provider.invokeStreaming(ask('Hello. There.'))))?.usage;
-    const unknown = { inputTokens: null, outputTokens: null, cachedInputTokens: null, reasoningTokens: null };
-    const known = { inputTokens: 20, outputTokens: 9, cachedInputTokens: 5, reasoningTokens: 4 };
+    const unknown = { ...UNKNOWN_USAGE };
+    const known = {
+      inputTokens: 20,
+      outputTokens: 9,
+      cachedInputTokens: 5,
+      cacheWriteTokens: 6,
+      reasoningTokens: 4,
+    };
     expect([known, unknown]).toContainEqual(usage);
     expect(streamed).toEqual(unknown);
   });

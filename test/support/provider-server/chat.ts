@@ -70,12 +70,12 @@ function finishReason({ finish, toolCalls = [] }: ScriptedAnswer): string {
 }
 
 function usageOf({ usage }: ScriptedAnswer): object {
-  const { input, output, cached = 0, reasoning = 0 } = usage ?? DEFAULT_USAGE;
+  const { input, output, cached = 0, cacheWrite = 0, reasoning = 0 } = usage ?? DEFAULT_USAGE;
   return {
     prompt_tokens: input,
     completion_tokens: output,
     total_tokens: input + output,
-    prompt_tokens_details: { cached_tokens: cached },
+    prompt_tokens_details: { cached_tokens: cached, cache_write_tokens: cacheWrite },
     completion_tokens_details: { reasoning_tokens: reasoning },
   };
 }

@@ -54,10 +54,10 @@ function stopReason({ finish, toolCalls = [] }: ScriptedAnswer): string {
 /** What the cache served is not part of `input_tokens` here, unlike at OpenAI. */
 function usageOf({ usage = DEFAULT_USAGE }: ScriptedAnswer): Block | null {
   if (usage === null) return null;
-  const cached = usage.cached ?? 0;
+  const { cached = 0, cacheWrite = 0 } = usage;
   return {
-    input_tokens: usage.input - cached,
-    cache_creation_input_tokens: 0,
+    input_tokens: usage.input - cached - cacheWrite,
+    cache_creation_input_tokens: cacheWrite,
     cache_read_input_tokens: cached,
     output_tokens: usage.output,
     output_tokens_details: { thinking_tokens: usage.reasoning ?? 0 },

@@ -53,7 +53,7 @@ function envelope(
     metadata: {},
     usage: usage && {
       input_tokens: usage.input,
-      input_tokens_details: { cached_tokens: usage.cached ?? 0 },
+      input_tokens_details: { cached_tokens: usage.cached ?? 0, cache_write_tokens: usage.cacheWrite ?? 0 },
       output_tokens: usage.output,
       output_tokens_details: { reasoning_tokens: usage.reasoning ?? 0 },
       total_tokens: usage.input + usage.output,

@@ -33,6 +33,7 @@ export interface ScriptedUsage {
   readonly input: number;
   readonly output: number;
   readonly cached?: number;
+  readonly cacheWrite?: number;
   readonly reasoning?: number;
 }
 

@@ -22,7 +22,15 @@ export interface ProviderServerOptions {
   readonly script?: Script;
   /** Keys that are let in; without any, every key is, and none. */
   readonly keys?: readonly string[];
+  /** What this server does not take: the refusal of a call, or undefined. A refused call takes no step of the script. */
+  readonly refuses?: (body: RecordedRequest['body'], wire: WireName) => Refusal | undefined;
   readonly port?: number;
+}
+
+/** A refusal; the status is 400 unless told. */
+export interface Refusal {
+  readonly status?: number;
+  readonly message: string;
 }
 
 /** A running server: where it is, what it was asked, and what it says next. */
@@ -47,7 +55,7 @@ export async function startProviderServer(options: ProviderServerOptions = {}): 
     typeof script === 'function' ? script(request, step++) : script[step++];
 
   const server = createServer((incoming, response) => {
-    void serve({ incoming, response, requests, next, keys: options.keys }).catch(() => response.destroy());
+    void serve({ incoming, response, requests, next, options }).catch(() => response.destroy());
   });
   const port = await listen(server, options.port ?? 0);
   const close = async (): Promise<void> => {
@@ -74,10 +82,11 @@ interface Serving {
   readonly response: ServerResponse;
   readonly requests: RecordedRequest[];
   readonly next: (request: RecordedRequest) => ScriptStep | undefined;
-  readonly keys: readonly string[] | undefined;
+  readonly options: ProviderServerOptions;
 }
 
-async function serve({ incoming, response, requests, next, keys }: Serving): Promise<void> {
+async function serve({ incoming, response, requests, next, options }: Serving): Promise<void> {
+  const { keys, refuses } = options;
   const path = new URL(incoming.url ?? '/', 'http://localhost').pathname;
   const route = ROUTES[`${incoming.method} ${path}`];
   const body = await readBody(incoming);
@@ -108,6 +117,11 @@ async function serve({ incoming, response, requests, next, keys }: Serving): Pro
     return send(response, 400, renderer.error('invalid_request_error', null, problem));
   if (route === 'count')
     return send(response, 200, { object: 'response.input_tokens', input_tokens: countOf(body) });
+  const refusal = refuses?.(body, wire);
+  if (refusal !== undefined) {
+    const { status = 400, message } = refusal;
+    return send(response, status, renderer.error('invalid_request_error', null, message));
+  }
   await play({ request, response, wire, renderer }, next(request));
 }
 

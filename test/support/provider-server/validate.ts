@@ -2,6 +2,8 @@ import type { WireName } from './script';
 
 type Body = Readonly<Record<string, unknown>>;
 
+const FORCED = ['any', 'tool'];
+
 /** What the real API would answer 400 to; undefined where the request is one that it takes. */
 export function complaint(wire: WireName, body: Body): string | undefined {
   if (typeof body['model'] !== 'string' || body['model'] === '') return 'model: field required';
@@ -53,6 +55,10 @@ function strictProblem(schema: unknown, path: string): string | undefined {
 function anthropicComplaint(body: Body): string | undefined {
   if (typeof body['max_tokens'] !== 'number') return 'max_tokens: field required';
   if ('temperature' in body) return 'temperature: not supported by this model';
+  const breakpoints = JSON.stringify(body).split('"cache_control"').length - 1;
+  if (breakpoints > 4) return 'A maximum of 4 blocks with cache_control may be provided.';
+  if (FORCED.includes(String(at(body, 'tool_choice')?.['type'])))
+    return 'tool_choice: forced tool use is not supported for this model';
   let asked: string[] = [];
   for (const { role, content } of body['messages'] as { role: string; content: string | Body[] }[]) {
     const blocks = typeof content === 'string' ? [{ type: 'text', text: content }] : content;
