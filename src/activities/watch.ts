@@ -16,12 +16,11 @@ export class Watch {
     private readonly activity: Context,
   ) {
     this.signal = AbortSignal.any([activity.cancellationSignal, this.timeout.signal]);
-    const late = new AppError(
-      'AGENT_TIMEOUT',
-      `The agent did not finish within its limit of ${timeoutMs} ms`,
-    );
+    // Made where it is needed: an error made for every attempt would cost each the trace of its stack.
+    const late = (): AppError =>
+      new AppError('AGENT_TIMEOUT', `The agent did not finish within its limit of ${timeoutMs} ms`);
     this.timers = [
-      setTimeout(() => this.timeout.abort(late), timeoutMs),
+      setTimeout(() => this.timeout.abort(late()), timeoutMs),
       setInterval(() => this.heartbeat(), HEARTBEAT_EVERY_MS),
     ];
   }

@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 /** The channel to LISTEN on. A payload is `tenant:run`: no more than a hint to read on from a cursor. */
 export const EVENTS_CHANNEL = 'ensemble_events';
 
-const COALESCE_MS = 20;
+const COALESCE_MS = 30;
 /** A notification is committed like a write. Nobody needs this one on disk: it wakes for what is there already. */
 const NOTIFY = `select set_config('synchronous_commit', 'off', true), pg_notify($1, payload)
   from unnest($2::text[]) as payload`;
