@@ -2,7 +2,7 @@ import type { AgentStatus, Usage } from '../protocol/agent';
 import type { RunEvent } from '../protocol/event';
 import type { Step } from '../protocol/plan';
 import { childAddress, ROOT_ADDRESS } from '../core/addresses';
-import { childrenOf, isAggregator } from '../core/strategies';
+import { childPlace, childrenOf, isComposite } from '../core/strategies/children';
 
 /** One agent of the run as the terminal shows it. Times are milliseconds since the epoch, by the database's clock. */
 export interface AgentLine {
@@ -66,9 +66,8 @@ function changeOf({ type, at, data }: RunEvent): Change | undefined {
 
 function agentsAt(step: Step, address: string): [string, string][] {
   if (step.type === 'agent') return [[address, step.agent]];
-  return childrenOf(step).flatMap((child, i) =>
-    agentsAt(child, childAddress(address, isAggregator(step, i) ? 'aggregate' : i)),
-  );
+  if (!isComposite(step)) return [];
+  return childrenOf(step).flatMap((child, i) => agentsAt(child, childAddress(address, childPlace(step, i))));
 }
 
 function waiting(address: string, agent: string): AgentLine {

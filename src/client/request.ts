@@ -5,10 +5,13 @@ import { AppError } from '../protocol/failures';
 import type { JsonObject } from '../protocol/json';
 import { LIMITS } from '../protocol/limits';
 import type { Step } from '../protocol/plan';
+import { planIssues } from '../protocol/plan/problem';
 import { RunRequest, type RunRequestInput } from '../protocol/run';
 import { agentsOf } from '../core/addresses';
-import { expandPlan, planProblems } from '../core/plan';
+import { expandPlan, planProblems, type PlanProblem } from '../core/plan';
+import { notYetProblems } from '../core/plan/not-yet';
 import { unstorable } from '../core/text';
+import type { PinnableAgent } from './pinnable';
 
 /** A request that may start: expanded, bounded, its agents pinned. */
 export interface AcceptedRequest {
@@ -22,16 +25,19 @@ export interface AcceptedRequest {
 }
 
 /** Checks a request against the schema, the limits and the catalogue. Throws with every problem at once. */
-export function acceptRequest(request: RunRequestInput, catalogue: readonly AgentVersion[]): AcceptedRequest {
+export function acceptRequest(
+  request: RunRequestInput,
+  catalogue: readonly PinnableAgent[],
+): AcceptedRequest {
   const { task, plan: given, input, idempotencyKey } = parsed(request);
   const plan = expandPlan(given);
   withinLimits(task, input, plan);
-  const byName = new Map(catalogue.map((agent) => [agent.name, agent]));
-  const problems = planProblems(plan, new Set(byName.keys()));
+  const byName = new Map(catalogue.map(({ version }) => [version.name, version]));
+  const schemas = new Map(catalogue.map((agent) => [agent.version.name, agent.schemas]));
+  const problems = [...planProblems(plan, { agents: schemas }), ...notYetProblems(plan)];
   if (problems.length > 0) {
     const unknown = problems.every(({ message }) => message.includes('unknown agent'));
-    const text = problems.map(({ path, message, hint }) => `${path} ${message} (${hint})`).join('; ');
-    throw new AppError(unknown ? 'AGENT_UNKNOWN' : 'PLAN_INVALID', text);
+    throw new AppError(unknown ? 'AGENT_UNKNOWN' : 'PLAN_INVALID', inOneLine(problems));
   }
   const names = [...new Set(agentsOf(plan))];
   const agents = names.flatMap((name) => byName.get(name) ?? []);
@@ -41,7 +47,13 @@ export function acceptRequest(request: RunRequestInput, catalogue: readonly Agen
   return { task, input, plan, agents, idempotencyKey, requestHash };
 }
 
+function inOneLine(problems: readonly PlanProblem[]): string {
+  return problems.map(({ path, message, hint }) => `${path} ${message} (${hint})`).join('; ');
+}
+
 function parsed(request: RunRequestInput): RunRequest {
+  const issues = planIssues(request.plan);
+  if (issues.length > 0) throw new AppError('INPUT_INVALID', inOneLine(issues));
   const result = RunRequest.safeParse(request);
   if (result.success) return result.data;
   const text = result.error.issues

@@ -1,74 +1,85 @@
 import { LIMITS } from '../protocol/limits';
-import type { AgentName } from '../protocol/agent';
-import type { PlanShorthand, Step } from '../protocol/plan';
+import type { Step } from '../protocol/plan';
 import { agentsOf } from './addresses';
+import { agentProblems } from './plan/agent-problems';
+import { worstCase } from './plan/bounds';
+import { idProblems } from './plan/id-problems';
+import { innerPlaces, type Place, placesOf, rootPlace } from './plan/places';
+import type { Catalogue, PlanProblem } from './plan/problem';
+import { reachProblems, timeProblems } from './plan/reach-problems';
+import { readProblems } from './plan/read-problems';
 
-/** One thing wrong with a plan: where, what, and the way out. */
-export interface PlanProblem {
-  readonly path: string;
-  readonly message: string;
-  readonly hint: string;
+export { expandPlan } from './plan/expand';
+export type { Catalogue, PlanProblem } from './plan/problem';
+
+/** Every problem of a plan at once, each with its place and a way out. An empty list means that it may start. */
+export function planProblems(plan: Step, catalogue: Catalogue): readonly PlanProblem[] {
+  const root = rootPlace(plan);
+  const places = placesOf(root, LIMITS.planDepth + 1);
+  const deep = places.filter(({ depth }) => depth > LIMITS.planDepth);
+  const problems = [
+    ...deep.map(({ path }) => tooDeep(path)),
+    ...places.flatMap((place) => agentProblems(place, catalogue)),
+  ];
+  // What lies below the deepest allowed step has not been looked at, so nothing can be said of the whole.
+  if (deep.length > 0) return problems;
+  return [
+    ...problems,
+    ...limitProblems(plan, places),
+    ...places.flatMap(reachProblems),
+    ...timesWithin(root, undefined),
+    ...runsOf(root, places).flatMap((run) => [
+      ...idProblems(placesOfRun(run)),
+      ...readProblems(run, catalogue),
+    ]),
+  ];
 }
 
-/** Says `{strategy, agents}` as the plan it stands for; a full plan stays as it is. */
-export function expandPlan(plan: PlanShorthand | Step): Step {
-  if (!('strategy' in plan)) return plan;
-  const steps = plan.agents.map((agent) => ({ type: 'agent', agent }) as const);
-  switch (plan.strategy) {
-    case 'sequential':
-      return { type: 'sequence', steps };
-    case 'parallel':
-      return { type: 'parallel', steps, aggregate: plan.aggregate ?? 'merge' };
-  }
+function tooDeep(path: string): PlanProblem {
+  return { path, message: `is nested deeper than ${LIMITS.planDepth} steps`, hint: 'flatten the plan' };
 }
 
-/** Every problem of a plan at once: unknown agents, depth, number of agents. An empty list means that it may start. */
-export function planProblems(plan: Step, known: ReadonlySet<AgentName>): readonly PlanProblem[] {
-  const problems = stepProblems({ step: plan, path: 'plan', depth: 1 }, known);
-  const count = agentsOf(plan).length;
-  if (count > LIMITS.agentsPerRun)
+function limitProblems(plan: Step, places: readonly Place[]): readonly PlanProblem[] {
+  const agents = agentsOf(plan).length;
+  const executions = worstCase(plan);
+  const deepest = places.find(({ runs }) => runs > LIMITS.runDepth);
+  const problems: PlanProblem[] = [];
+  if (agents > LIMITS.agentsPerRun)
     problems.push({
       path: 'plan',
-      message: `names ${count} agents; the limit is ${LIMITS.agentsPerRun}`,
+      message: `names ${agents} agents; the limit is ${LIMITS.agentsPerRun}`,
       hint: 'split the work into several runs',
+    });
+  if (executions > LIMITS.executionsPerRun)
+    problems.push({
+      path: 'plan',
+      message: `can come to ${executions} agent executions; the limit is ${LIMITS.executionsPerRun}`,
+      hint: 'lower maxIterations, maxSteps, maxItems or maxAttempts, which multiply where they are nested',
+    });
+  if (deepest !== undefined)
+    problems.push({
+      path: deepest.path,
+      message: `is a run inside ${deepest.runs - 1} others; the limit is ${LIMITS.runDepth}`,
+      hint: 'use steps instead of child runs',
     });
   return problems;
 }
 
-interface Place {
-  readonly step: Step;
-  readonly path: string;
-  readonly depth: number;
+/** Time limits from the outside in. */
+function timesWithin(place: Place, enclosing: number | undefined): readonly PlanProblem[] {
+  const own = 'timeoutMs' in place.step ? place.step.timeoutMs : undefined;
+  const limit = Math.min(own ?? Infinity, enclosing ?? Infinity);
+  const inner = innerPlaces(place).flatMap((child) => timesWithin(child, limit));
+  return [...timeProblems(place, enclosing), ...inner];
 }
 
-function stepProblems({ step, path, depth }: Place, known: ReadonlySet<AgentName>): PlanProblem[] {
-  if (depth > LIMITS.planDepth)
-    return [{ path, message: `is nested deeper than ${LIMITS.planDepth} steps`, hint: 'flatten the plan' }];
-  const problems = namesIn(step, path).flatMap(([at, name]) =>
-    known.has(name) ? [] : [unknownAgent(at, name, known)],
-  );
-  if (step.type === 'agent') return problems;
-  const children = step.steps.flatMap((child, i) =>
-    stepProblems({ step: child, path: `${path}.steps[${i}]`, depth: depth + 1 }, known),
-  );
-  return [...problems, ...children];
+/** The plan itself and the plans of its child runs. */
+function runsOf(root: Place, places: readonly Place[]): readonly Place[] {
+  return [root, ...places.filter(({ step }) => step.type === 'run').flatMap(innerPlaces)];
 }
 
-function namesIn(step: Step, path: string): [string, AgentName][] {
-  const names: [string, AgentName][] = [];
-  if (step.type === 'agent') names.push([`${path}.agent`, step.agent]);
-  if (step.type === 'parallel' && typeof step.aggregate === 'object')
-    names.push([`${path}.aggregate.agent`, step.aggregate.agent]);
-  if (typeof step.onFailure === 'object' && 'agent' in step.onFailure.fallback)
-    names.push([`${path}.onFailure.fallback.agent`, step.onFailure.fallback.agent]);
-  return names;
-}
-
-function unknownAgent(path: string, name: AgentName, known: ReadonlySet<AgentName>): PlanProblem {
-  const names = [...known].toSorted();
-  const near = names.find((candidate) => candidate.startsWith(name.slice(0, 3)));
-  const hint =
-    names.length === 0 ? 'no worker has registered any agent yet' : `known agents: ${names.join(', ')}`;
-  const guess = near === undefined ? '' : `; did you mean "${near}"?`;
-  return { path, message: `names the unknown agent "${name}"${guess}`, hint };
+/** The steps of one run: a child run's are its own. */
+function placesOfRun(place: Place): readonly Place[] {
+  if (place.step.type === 'run') return [place];
+  return [place, ...innerPlaces(place).flatMap(placesOfRun)];
 }

@@ -9,7 +9,35 @@ export const LIMITS = {
   agentsPerRun: 500,
   planDepth: 16,
   planBytes: 256 * 1024,
+  /** Agent executions that a plan may come to at worst, child runs included: below what one history holds. */
+  executionsPerRun: 5_000,
+  /** Runs inside runs. */
+  runDepth: 5,
+  optionsPerStep: 50,
+  rulesPerRouter: 100,
+  adaptiveSteps: 100,
+  loopIterations: 100,
+  mapItems: 5_000,
+  timeoutMs: 86_400_000,
+  /** Approvals and waits may take a year. */
+  waitMs: 366 * 86_400_000,
+  descriptionChars: 500,
+  instructionChars: 4_000,
+  pointerChars: 500,
+  predicateDepth: 8,
+  predicateParts: 64,
+  /** Texts that predicates compare with; of a longer text in a blob only the beginning is known. */
+  constantChars: 256,
+  constantsPerPredicate: 100,
+  /** Pointers into one step's output that predicates of a plan may ask for. */
+  factsPerOutput: 32,
   contextKeyChars: 200,
   contextKeys: 2_000,
   idempotencyKeyChars: 255,
+} as const;
+
+/** What a step does where it says nothing. */
+export const DEFAULTS = {
+  adaptiveSteps: 10,
+  mapItems: 100,
 } as const;

@@ -2,10 +2,12 @@ import { CancellationScope } from '@temporalio/workflow';
 import type { Failure } from '../protocol/failures';
 import type { CompositeStep, Step } from '../protocol/plan';
 import type { PreviousOutput } from '../protocol/run';
-import { childAddress } from '../core/addresses';
+import { childAddress, visitAddress } from '../core/addresses';
 import { onFailureOf } from '../core/on-failure';
-import { childrenOf, decide, isAggregator } from '../core/strategies';
+import { decide } from '../core/strategies';
+import { childrenOf, isAggregator, isComposite } from '../core/strategies/children';
 import type { StepOutcome, Visit } from '../core/strategies/strategy';
+import { fail } from './failure';
 import { runAgent } from './run-agent';
 import type { RunState } from './run-state';
 
@@ -30,7 +32,8 @@ export async function runStep(run: RunState, place: Place): Promise<StepResult> 
   if (step.type === 'agent') {
     const outcome = await runAgent(run, { step, address, previous });
     result = { outcome, outputs: outcome.type === 'done' ? [{ address, agent: step.agent }] : [] };
-  } else result = await new CompositeRun(run, { ...place, step }).execute();
+  } else if (isComposite(step)) result = await new CompositeRun(run, { ...place, step }).execute();
+  else fail('PLAN_INVALID', `Steps of type ${step.type} cannot be carried out yet`);
   if (result.outcome.type !== 'failed') return result;
   return afterFailure(run, place, result.outcome.failure);
 }
@@ -98,6 +101,8 @@ class CompositeRun {
         case 'wait':
           await this.nextSettled();
           break;
+        case 'cancel':
+          return fail('PLAN_INVALID', 'A quorum cannot be carried out yet');
         case 'finish':
           return { type: 'done', output: decision.output };
         case 'fail':
@@ -110,7 +115,7 @@ class CompositeRun {
     const step = this.children[child];
     if (step === undefined) return;
     const index = this.visits.push({ child }) - 1;
-    const work = this.runChild(step, child).then(
+    const work = this.runChild(step, index).then(
       (result) => {
         this.visits[index] = { child, outcome: result.outcome };
         this.results[index] = result;
@@ -138,13 +143,13 @@ class CompositeRun {
     if (this.broken !== undefined) throw this.broken;
   }
 
-  private runChild(step: Step, child: number): Promise<StepResult> {
-    const { step: parent, address, previous } = this.place;
-    const aggregating = isAggregator(parent, child);
+  private runChild(step: Step, index: number): Promise<StepResult> {
+    const { step: parent, previous } = this.place;
+    const aggregating = isAggregator(parent, this.visits[index]?.child ?? 0);
     return runStep(this.run, {
       step,
       parent,
-      address: childAddress(address, aggregating ? 'aggregate' : child),
+      address: visitAddress(this.place, this.visits, index),
       previous: aggregating
         ? this.outputs()
         : parent.type === 'sequence'

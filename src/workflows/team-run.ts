@@ -52,9 +52,10 @@ type End = Pick<FinishRunInput, 'status' | 'output' | 'failure'>;
 async function carryOut(run: RunState): Promise<End> {
   try {
     const { outcome } = await runStep(run, { step: run.input.plan, address: ROOT_ADDRESS, previous: [] });
-    if (outcome.type === 'done') return { status: 'completed', output: outcome.output, failure: null };
-    if (outcome.type === 'skipped') return { status: 'completed', output: { inline: null }, failure: null };
-    return { status: 'failed', output: { inline: null }, failure: outcome.failure };
+    if (outcome.type === 'failed')
+      return { status: 'failed', output: { inline: null }, failure: outcome.failure };
+    const output = (outcome.type === 'done' ? outcome.output : undefined) ?? { inline: null };
+    return { status: 'completed', output, failure: null };
   } catch (error) {
     if (!isCancellation(error)) throw error;
     const failure = { code: 'RUN_CANCELLED', message: 'The run was cancelled' } as const;

@@ -1,14 +1,19 @@
 import { agentsOf, childAddress, ROOT_ADDRESS } from '../../src/core/addresses';
 import { applyWrites, contextKeyProblem } from '../../src/core/context';
 import { onFailureOf } from '../../src/core/on-failure';
-import { expandPlan, planProblems } from '../../src/core/plan';
+import { expandPlan, planProblems, type Catalogue } from '../../src/core/plan';
 import { planSummary } from '../../src/core/plan-summary';
 import { addUsage, NO_USAGE } from '../../src/core/usage';
 import { LIMITS } from '../../src/protocol/limits';
 import { RunRequest } from '../../src/protocol/run';
 import type { CompositeStep, Step } from '../../src/protocol/plan';
 
-const known = new Set(['react', 'evaluator']);
+const known: Catalogue = {
+  agents: new Map([
+    ['react', {}],
+    ['evaluator', {}],
+  ]),
+};
 const agent = (name: string): Step => ({ type: 'agent', agent: name });
 
 test('the shorthand expands to the plan it stands for', () => {
@@ -61,7 +66,7 @@ test('depth and number of agents are limited', () => {
 test.each([
   [{ task: ' ', plan: { strategy: 'sequential', agents: ['a'] } }, 'task'],
   [{ task: 't', plan: { strategy: 'sequential', agents: [] } }, 'plan'],
-  [{ task: 't', plan: { strategy: 'adaptive', agents: ['a'] } }, 'plan'],
+  [{ task: 't', plan: { strategy: 'chaotic', agents: ['a'] } }, 'plan'],
   [{ task: 't', plan: { type: 'agent', agent: 'Not A Name' } }, 'plan'],
   [{ task: 't', plan: { type: 'sequence', steps: [{ type: 'agent', agent: 'a', timeoutMs: 0 }] } }, 'plan'],
 ])('the request %j is refused at %s', (request, field) => {

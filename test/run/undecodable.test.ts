@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { NativeConnection } from '@temporalio/worker';
 import type { Json } from '../../src/protocol/json';
+import { STEP_TYPES } from '../../src/protocol/plan';
 import { isUndecodable } from '../../src/protocol/undecodable';
 import { bundleWorkflows } from '../../src/runtime/bundle';
 import { dataConverter } from '../../src/runtime/data-converter';
@@ -310,11 +311,11 @@ describe('the check of the start input', () => {
     ['input.list must be a list', { input: { list: {} } }],
     ['input.record must be an object', { input: { record: [1] } }],
     ['input.record[0] must be one of inline, ref, record, list', { input: { record: { a: 1 } } }],
-    ['plan.type must be one of agent, sequence, parallel', { plan: null }],
-    ['plan.type must be one of agent, sequence, parallel', { plan: { type: 'toString' } }],
+    [`plan.type must be one of ${STEP_TYPES.join(', ')}`, { plan: null }],
+    [`plan.type must be one of ${STEP_TYPES.join(', ')}`, { plan: { type: 'toString' } }],
     ['plan.steps must be a list', { plan: { type: 'sequence' } }],
     ['plan.steps must hold 1 to 500 entries', { plan: { type: 'parallel', steps: [] } }],
-    ['plan.aggregate must be merge, concat or an agent', { plan: { ...wide(1), aggregate: 1 } }],
+    ['plan.aggregate must be merge, concat, vote, best or an agent', { plan: { ...wide(1), aggregate: 1 } }],
     ["plan.agent must be an agent's name", { plan: { ...step, agent: 'x'.repeat(65) } }],
     ['plan.timeoutMs must be a whole number from 1 to 86400000', { plan: { ...step, timeoutMs: 0.5 } }],
     [

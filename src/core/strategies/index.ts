@@ -1,26 +1,23 @@
-import type { CompositeStep, Step } from '../../protocol/plan';
+import type { CompositeStep } from '../../protocol/plan';
+import { EMPTY_WORLD, type World } from '../scope';
+import { adaptive } from './adaptive';
+import { childrenOf } from './children';
+import { loop } from './loop';
 import { parallel } from './parallel';
 import { sequential } from './sequential';
 import type { Decision, Visit } from './strategy';
 
-/** Asks the strategy that the step's type stands for. */
-export function decide(step: CompositeStep, visits: readonly Visit[]): Decision {
+/** Asks the strategy that the step's type stands for. `world` is what the step itself was started with. */
+export function decide(step: CompositeStep, visits: readonly Visit[], world: World = EMPTY_WORLD): Decision {
   const children = childrenOf(step);
   switch (step.type) {
     case 'sequence':
-      return sequential({ step, children, visits });
+      return sequential({ step, children, visits, world });
     case 'parallel':
-      return parallel({ step, children, visits });
+      return parallel({ step, children, visits, world });
+    case 'adaptive':
+      return adaptive({ step, children, visits, world });
+    case 'loop':
+      return loop({ step, children, visits, world });
   }
-}
-
-/** A step's children as its strategy numbers them; an aggregating agent is the one after the branches. */
-export function childrenOf(step: CompositeStep): readonly Step[] {
-  if (step.type !== 'parallel' || typeof step.aggregate !== 'object') return step.steps;
-  return [...step.steps, { type: 'agent', onFailure: 'fail', ...step.aggregate }];
-}
-
-/** Whether a child is its step's aggregator rather than one of the steps themselves. */
-export function isAggregator(step: CompositeStep, child: number): boolean {
-  return step.type === 'parallel' && child >= step.steps.length;
 }
