@@ -59,11 +59,13 @@ export function producedIn(root: Place): ReadonlyMap<string, Produced> {
 function visit(place: Place, parent: Step | undefined, all: Map<string, Produced>): Produced {
   const { step } = place;
   const children = innerPlaces(place).map((inner) => visit(inner, step, all));
-  const own = withFallback(place, shapeOf(place, children));
+  const made = shapeOf(place, children);
+  const own = withFallback(place, made);
   const name = outputName(step);
   const produced: Produced = {
     shape: own,
-    certain: own !== undefined && step.when === undefined && !isTolerated(step, parent),
+    // A timer has no output, though its fallback may have one.
+    certain: made !== undefined && step.when === undefined && !isTolerated(step, parent),
     leaves: joined([
       ...(step.type === 'run' ? [] : children.map(({ leaves }) => leaves)),
       name === undefined || own === undefined ? {} : { [name]: own },
