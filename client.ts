@@ -1,11 +1,20 @@
 import { createClient } from './src/client/connect';
 
 export { createClient, type ClientOptions } from './src/client/connect';
-export type { EnsembleClient, EventOptions, RunSummary, StartedRun } from './src/client/ensemble-client';
+export type {
+  EnsembleClient,
+  EventOptions,
+  ModelCallInfo,
+  RunSummary,
+  StartedRun,
+  TokenOptions,
+} from './src/client/ensemble-client';
 export { AppError, FAILURES, type Failure, type FailureCode } from './src/protocol/failures';
 export type { RunEvent } from './src/protocol/event';
 export type { Json } from './src/protocol/json';
 export type { RunRequestInput as RunRequest, RunResult, RunStatus } from './src/protocol/run';
+export type { TokenChunk } from './src/protocol/token';
+export type { ToolCallInfo, ToolCallResolution } from './src/protocol/tool-call';
 
 /** The smallest caller: `node lib/client.js "Summarise: ..."` runs one agent and prints what it says. */
 async function main(task: string): Promise<void> {

@@ -3,11 +3,11 @@ import type { Json } from '../protocol/json';
 import { LIMITS } from '../protocol/limits';
 import { contextKeyProblem } from '../core/context';
 import type { AgentContext } from '../agents/base-agent';
-import { executeBounded, toolCallKey } from '../agents/tools/call-rules';
 import type { ModelProvider } from '../llm/port';
-import { reach } from '../telemetry/kill-points';
+import { AgentJournal } from './agent-journal';
 import type { ExecuteDeps } from './execute-agent';
 import type { Turn } from './run-turn';
+import { toolLedger } from './tool-ledger';
 import type { Watch } from './watch';
 
 /** What the agent set in this turn; an effect of its completion. */
@@ -20,16 +20,13 @@ interface Wiring extends Turn {
 }
 
 /** Everything the agent may touch, bound to its own run and tenant. */
-export function agentContext(
-  deps: ExecuteDeps,
-  { input, attempt, watch, model, writes }: Wiring,
-): AgentContext {
+export function agentContext(deps: ExecuteDeps, wiring: Wiring): AgentContext {
+  const { input, attempt, watch, model, writes } = wiring;
   const { tenantId, runId, agent } = input;
   const log = deps.log.child({ runId, agent: agent.name, tenant: tenantId, attempt: attempt.number });
-  const ids = { runId, agentRunId: attempt.agentRunId };
-  const entries: Json[] = [];
   return {
-    ...ids,
+    runId,
+    agentRunId: attempt.agentRunId,
     attempt: attempt.number,
     signal: watch.signal,
     model,
@@ -54,19 +51,8 @@ export function agentContext(
     },
     blobs: { read: (ref) => deps.repositories.blobs.get(tenantId, ref) },
     host: deps.host,
-    journal: {
-      read: () => Promise.resolve(entries),
-      append: async (entry) => void entries.push(entry),
-    },
-    tool: async (use, work) => {
-      reach('tool.before');
-      const since = Date.now();
-      const run = { signal: watch.signal, idempotencyKey: toolCallKey(ids, use) };
-      const result = await executeBounded(use, run, work);
-      log.debug({ tool: use.name, ms: Date.now() - since }, 'tool call');
-      reach('tool.after');
-      return result;
-    },
+    journal: new AgentJournal(deps.repositories, wiring),
+    tool: toolLedger(deps, wiring, watch.signal),
     heartbeat: (note) => watch.heartbeat(note),
   };
 }

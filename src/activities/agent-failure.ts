@@ -1,6 +1,7 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/activity';
 import type { ActivityCancellationDetails } from '@temporalio/common';
 import { AppError, FAILURES, type Failure } from '../protocol/failures';
+import { storable } from '../core/text';
 
 /** Longest message kept of a failure: rows, events and histories carry it, people read one line of it. */
 const MESSAGE_CHARS = 1_000;
@@ -39,5 +40,7 @@ export function isCancelled(error: unknown): error is CancelledFailure {
 
 function oneLine(message: string): string {
   const line = message.replaceAll(/\s+/g, ' ').trim();
-  return line.length > MESSAGE_CHARS ? `${line.slice(0, MESSAGE_CHARS)}...` : line;
+  const short = line.length > MESSAGE_CHARS ? `${line.slice(0, MESSAGE_CHARS)}...` : line;
+  // What a failure says must not keep the failure from being stored.
+  return JSON.parse(storable(JSON.stringify(short))) as string;
 }

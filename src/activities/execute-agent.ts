@@ -10,9 +10,11 @@ import type { ActivityDeps } from '.';
 import { applicationFailure, cancellation, failureFrom, isCancelled } from './agent-failure';
 import type { ContextReader } from './context-reader';
 import { runTurn, type Attempt } from './run-turn';
+import type { TokenBatcher } from './token-batcher';
 
 export interface ExecuteDeps extends ActivityDeps {
   readonly readContext: ContextReader;
+  readonly tokens: TokenBatcher;
 }
 
 /** One attempt of one agent execution: opens the row, lets the agent work, closes the row with everything it did. */
@@ -79,14 +81,14 @@ async function work(deps: ExecuteDeps, input: ExecuteAgentInput, attempt: Attemp
     attempt: attempt.number,
     tokenHash: attempt.tokenHash,
     result,
-    usage: result.usage,
   });
   reach('close.after');
   if (closed.outcome === 'fenced')
     throw new AppError('ATTEMPT_FENCED', 'A later attempt took over; this one changed nothing');
   // `already`: another attempt closed the row first; its result is the one that counts.
   if (closed.outcome === 'already' && closed.result !== null) return closed.result;
-  return result;
+  // What earlier attempts took is part of what this agent run took.
+  return closed.outcome === 'closed' ? { ...result, usage: closed.usage } : result;
 }
 
 function loadedAgent({ agents }: ExecuteDeps, { agent }: ExecuteAgentInput): LoadedAgent {

@@ -7,13 +7,16 @@ import type { FinishRunInput, SettleAgentInput } from '../protocol/run';
 import type { Logger } from '../telemetry/log';
 import { createContextReader } from './context-reader';
 import { createExecuteAgent } from './execute-agent';
+import type { PriceOf } from './model-calls';
 import { createFinishRun, createSettleAgent } from './settle';
+import { TokenBatcher } from './token-batcher';
 
 /** What the activities are built over. */
 export interface ActivityDeps {
   readonly repositories: Repositories;
   readonly agents: ReadonlyMap<string, LoadedAgent>;
   readonly model: ModelProvider;
+  readonly priceOf: PriceOf;
   /** Asks run workflows for their shared context. */
   readonly client: Client;
   readonly log: Logger;
@@ -23,7 +26,11 @@ export interface ActivityDeps {
 
 /** Every activity of the worker; workflows know them by this type alone. */
 export const createActivities = (deps: ActivityDeps) => ({
-  executeAgent: createExecuteAgent({ ...deps, readContext: createContextReader(deps.client) }),
+  executeAgent: createExecuteAgent({
+    ...deps,
+    readContext: createContextReader(deps.client),
+    tokens: new TokenBatcher(deps),
+  }),
   settleAgent: (input: SettleAgentInput) => createSettleAgent(deps)(input),
   finishRun: (input: FinishRunInput) => createFinishRun(deps)(input),
 });

@@ -1,23 +1,22 @@
-import type { Usage } from '../protocol/agent';
 import { reach } from '../telemetry/kill-points';
-import { addUsage, NO_USAGE } from '../core/usage';
-import { ModelError, UNKNOWN_USAGE } from '../llm/model-error';
-import type {
-  CallOptions,
-  ModelChunk,
-  ModelProvider,
-  ModelReply,
-  ModelRequest,
-  ModelUsage,
-} from '../llm/port';
+import { ModelError } from '../llm/model-error';
+import type { CallOptions, ModelChunk, ModelProvider, ModelReply, ModelRequest } from '../llm/port';
+import type { ModelCalls } from './model-calls';
+import type { TokenWriter } from './token-writer';
 
-/** The model as one agent execution sees it: cancelled with it, and counted. */
+/** What one agent execution adds to a model. */
+export interface Metering {
+  /** Aborted with the agent. */
+  readonly signal: AbortSignal;
+  readonly calls: ModelCalls;
+  readonly tokens: TokenWriter;
+}
+
+/** A model as one agent execution sees it: cancelled with it, recorded call by call, its streams shown to whoever watches. */
 export class MeteredModel implements ModelProvider {
-  usage: Usage = NO_USAGE;
-
   constructor(
     private readonly inner: ModelProvider,
-    private readonly signal: AbortSignal,
+    private readonly metering: Metering,
   ) {}
 
   get name(): string {
@@ -29,27 +28,48 @@ export class MeteredModel implements ModelProvider {
   }
 
   async invoke(request: ModelRequest, options?: CallOptions): Promise<ModelReply> {
+    const { calls } = this.metering;
+    reach('model.before');
+    const call = calls.begin(this.inner);
     try {
-      reach('model.before');
       const reply = await this.inner.invoke(request, this.bound(options));
+      await calls.succeeded(call, reply);
       reach('model.after');
-      this.count(reply.usage);
       return reply;
     } catch (error) {
-      this.countFailed(error);
+      await calls.failed(call, error);
       throw error;
     }
   }
 
   async *invokeStreaming(request: ModelRequest, options?: CallOptions): AsyncIterable<ModelChunk> {
+    const { calls, tokens } = this.metering;
+    reach('model.before');
+    const call = calls.begin(this.inner);
+    const stream = tokens.stream();
+    let failure: unknown = new ModelError('MODEL_ANSWER_CUT', 'the agent stopped reading the answer', call);
+    let complete = false;
     try {
       for await (const chunk of this.inner.invokeStreaming(request, this.bound(options))) {
-        if (chunk.type === 'end') this.count(chunk.reply.usage);
+        if (chunk.type === 'end') {
+          await calls.succeeded(call, chunk.reply);
+          stream.end();
+          complete = true;
+          reach('model.after');
+        } else {
+          call.firstTokenAtMs ??= Date.now();
+          await stream.push(chunk);
+        }
         yield chunk;
       }
     } catch (error) {
-      this.countFailed(error);
+      failure = error;
       throw error;
+    } finally {
+      if (!complete) {
+        stream.reset();
+        await calls.failed(call, failure);
+      }
     }
   }
 
@@ -58,17 +78,8 @@ export class MeteredModel implements ModelProvider {
   }
 
   private bound(options: CallOptions = {}): CallOptions {
-    const signal =
-      options.signal === undefined ? this.signal : AbortSignal.any([options.signal, this.signal]);
+    const { signal: stopped } = this.metering;
+    const signal = options.signal === undefined ? stopped : AbortSignal.any([options.signal, stopped]);
     return { ...options, signal };
-  }
-
-  /** A call that failed was made all the same; where the provider said what it cost, that counts. */
-  private countFailed(error: unknown): void {
-    if (error instanceof ModelError) this.count(error.usage ?? UNKNOWN_USAGE);
-  }
-
-  private count({ inputTokens, outputTokens }: ModelUsage): void {
-    this.usage = addUsage(this.usage, { modelCalls: 1, inputTokens, outputTokens });
   }
 }

@@ -9,7 +9,10 @@ import type { LoadedAgent } from '../agents/loader';
 import type { ExecuteDeps } from './execute-agent';
 import { checkedOutput, parsedOptions } from '../agents/agent-io';
 import { agentContext, type ContextWrites } from './agent-context';
+import { wrapEach } from '../llm/fallback';
 import { MeteredModel } from './metered-model';
+import { ModelCalls } from './model-calls';
+import type { TokenWriter } from './token-writer';
 import { Watch } from './watch';
 
 /** One opened attempt: what every later write of it is conditional on. */
@@ -29,18 +32,48 @@ export interface Turn {
 export async function runTurn(deps: ExecuteDeps, turn: Turn): Promise<AgentResult> {
   const { input, attempt, agent } = turn;
   using watch = new Watch(input.agent.timeoutMs, Context.current());
-  const model = new MeteredModel(deps.model, watch.signal);
+  const calls = new ModelCalls(deps, turn);
+  const { tenantId, runId } = input;
+  const { agentRunId, number } = attempt;
+  const tokens = deps.tokens.writer({ tenantId, runId, agentRunId, attempt: number });
+  const metering = { signal: watch.signal, calls, tokens };
+  // Each model of a chain by itself: those that failed before another answered were called too.
+  const model = wrapEach(deps.model, (one) => new MeteredModel(one, metering));
   const writes: ContextWrites = new Map();
   const context: AgentContext = agentContext(deps, { ...turn, watch, model, writes });
-  const task = await agentTask(deps, turn);
-  const raw = await watch.bound(async () => new agent.agentClass().execute(task, context));
-  const output = checkedOutput(agent.manifest, raw);
+  const output = await finishing({ deps, calls, tokens }, async () => {
+    const task = await agentTask(deps, turn);
+    const raw = await watch.bound(async () => new agent.agentClass().execute(task, context));
+    return checkedOutput(agent.manifest, raw);
+  });
   return {
-    agentRunId: attempt.agentRunId,
-    output: await deps.repositories.values.store(input.tenantId, output),
-    effects: { context: await stored(deps, input.tenantId, writes) },
-    usage: model.usage,
+    agentRunId,
+    output: await deps.repositories.values.store(tenantId, output),
+    effects: { context: await stored(deps, tenantId, writes) },
+    usage: calls.usage,
   };
+}
+
+interface Unfinished {
+  readonly deps: ExecuteDeps;
+  readonly calls: ModelCalls;
+  readonly tokens: TokenWriter;
+}
+
+/** Everything the work has set going is on record before its result is: every model call, and what it streamed. */
+async function finishing<T>({ deps, calls, tokens }: Unfinished, work: () => Promise<T>): Promise<T> {
+  try {
+    const result = await work();
+    await calls.finish();
+    return result;
+  } catch (error) {
+    await calls.finish(error).catch((err: unknown) => {
+      deps.log.error({ err }, 'model calls of a failed attempt could not be recorded');
+    });
+    throw error;
+  } finally {
+    await tokens.flush();
+  }
 }
 
 async function agentTask({ repositories }: ExecuteDeps, { input, agent }: Turn): Promise<AgentTask> {

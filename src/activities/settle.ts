@@ -26,7 +26,7 @@ export function createSettleAgent({ repositories, log }: ActivityDeps) {
   };
 }
 
-/** Writes the run's final state, once. */
+/** Writes the run's final state, once; what it took, the ledger of model calls knows better than the workflow. */
 export function createFinishRun({ repositories, log }: ActivityDeps) {
   return async (input: FinishRunInput): Promise<void> => {
     const { tenantId, runId, status, failure } = input;
@@ -36,7 +36,6 @@ export function createFinishRun({ repositories, log }: ActivityDeps) {
       result: input.output,
       failure,
       degraded: input.degraded,
-      usage: input.usage,
       events: input.events,
     });
     log.info({ runId, tenant: tenantId, status, code: failure?.code }, 'run ended');

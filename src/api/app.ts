@@ -6,6 +6,8 @@ import type { EnsembleClient } from '../client/ensemble-client';
 import { AppError } from '../protocol/failures';
 import type { RunRequestInput } from '../protocol/run';
 import type { Logger } from '../telemetry/log';
+import { cursorOf } from './cursor';
+import { ledgerRoutes } from './ledger-routes';
 import { problem } from './problem';
 
 export interface AppOptions {
@@ -41,6 +43,7 @@ export function createApp({ client, log, ready, token }: AppOptions): Hono {
   };
   app.use('/v1/*', bodyLimit({ maxSize: BODY_BYTES, onError }));
   runRoutes(app, client);
+  ledgerRoutes(app, client);
   return app;
 }
 
@@ -71,14 +74,6 @@ function runRoutes(app: Hono, client: EnsembleClient): void {
         await stream.writeSSE({ id: String(event.seq), event: event.type, data: JSON.stringify(event) });
     });
   });
-}
-
-function cursorOf(text: string): number {
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw new AppError(
-    'INPUT_INVALID',
-    `"${text.slice(0, 40)}" is no event number; give a whole number from 0`,
-  );
 }
 
 function bearer(token: string): MiddlewareHandler {

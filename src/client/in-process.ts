@@ -3,20 +3,29 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { uuidv7 } from 'uuidv7';
 import type { BlobRef, Json } from '../protocol/json';
 import type { RunRequestInput, RunResult } from '../protocol/run';
+import type { ToolCallInfo } from '../protocol/tool-call';
 import { workflowIdOf } from '../core/ids';
 import { textOf } from '../core/text';
-import { NO_USAGE } from '../core/usage';
 import type { RunNotifications } from '../db/notifications';
 import type { Repositories } from '../db/repositories';
 import { decoded } from '../runtime/data-converter';
 import { settleRun } from '../runtime/settle-run';
 import { startRun } from '../runtime/start-run';
-import type { EnsembleClient, EventOptions, RunSummary, StartedRun } from './ensemble-client';
+import type {
+  EnsembleClient,
+  EventOptions,
+  ModelCallInfo,
+  RunSummary,
+  StartedRun,
+  TokenOptions,
+} from './ensemble-client';
 import { readEvents } from './events';
 import { findRun } from './find-run';
 import { pinnable } from './pinnable';
 import { acceptRequest } from './request';
 import { isFinal, resultOf } from './result';
+import { readTokens } from './tokens';
+import { listToolCalls, resolveToolCall } from './tool-calls';
 
 export interface InProcessOptions {
   readonly repositories: Repositories;
@@ -67,6 +76,29 @@ export class InProcessClient implements EnsembleClient {
 
   events(runId: string, options: EventOptions = {}) {
     return readEvents(this.options, runId, options);
+  }
+
+  tokens(runId: string, options: TokenOptions = {}) {
+    return readTokens(this.options, runId, options);
+  }
+
+  async modelCalls(runId: string): Promise<readonly ModelCallInfo[]> {
+    const { repositories, tenantId } = this.options;
+    await this.find(runId);
+    const calls = await repositories.modelCalls.ofRun(tenantId, runId);
+    return calls.map((row) => {
+      const { runId: _, ...call } = row;
+      return call;
+    });
+  }
+
+  toolCalls(runId: string): Promise<readonly ToolCallInfo[]> {
+    return listToolCalls(this.options, runId);
+  }
+
+  resolveToolCall(...given: Parameters<EnsembleClient['resolveToolCall']>): Promise<void> {
+    const [runId, key, resolution, by] = given;
+    return resolveToolCall(this.options, { runId, key, by }, resolution);
   }
 
   async output(runId: string, address: string): Promise<Json | undefined> {
@@ -139,7 +171,6 @@ export class InProcessClient implements EnsembleClient {
       result: null,
       failure,
       degraded: [],
-      usage: NO_USAGE,
       events: [],
     } as const;
     await repositories.runs.finish(tenantId, end);

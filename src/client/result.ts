@@ -1,5 +1,4 @@
 import type { AgentOutcome, RunResult, RunStatus } from '../protocol/run';
-import { NO_USAGE } from '../core/usage';
 import type { Repositories } from '../db/repositories';
 import { findRun } from './find-run';
 
@@ -28,7 +27,8 @@ export async function resultOf(
       usage,
       failure,
     })),
-    usage: row.usage ?? NO_USAGE,
+    // Of a run that goes on, what it took so far.
+    usage: row.usage ?? (await repositories.modelCalls.usageOf(tenantId, runId)),
     startedAt: row.startedAt,
     endedAt: row.endedAt,
   };

@@ -13,6 +13,10 @@ export const StoredUsage: z.ZodType<Usage> = z.object({
   modelCalls: z.number(),
   inputTokens: z.number().nullable(),
   outputTokens: z.number().nullable(),
+  // Rows of an older version lack these.
+  cachedInputTokens: z.number().nullable().default(null),
+  reasoningTokens: z.number().nullable().default(null),
+  costMicros: z.number().nullable().default(null),
 });
 
 export const StoredAgentResult: z.ZodType<AgentResult> = z.object({
@@ -83,7 +87,7 @@ export const OpenAnswer = z.discriminatedUnion('outcome', [
 ]);
 
 export const CloseAnswer = z.discriminatedUnion('outcome', [
-  z.object({ outcome: z.literal('closed') }),
+  z.object({ outcome: z.literal('closed'), usage: StoredUsage }),
   z.object({ outcome: z.literal('already'), ...closedRow }),
   fenced,
 ]);

@@ -1,5 +1,5 @@
 import { Client, type Notification } from 'pg';
-import { EVENTS_CHANNEL } from './wake';
+import { type Channel, EVENTS_CHANNEL } from './wake';
 
 const RECONNECT_AFTER_MS = 500;
 
@@ -12,6 +12,8 @@ export interface RunWatch extends Disposable {
 /** Wakes those who follow runs: one LISTEN connection for the process, made at the first watch, remade when it breaks. */
 export class RunNotifications implements AsyncDisposable {
   private readonly watches = new Map<string, Set<Watch>>();
+  /** Listened to from the first watch on: the busy channel costs nothing where nobody follows it. */
+  private readonly channels = new Set<Channel>([EVENTS_CHANNEL]);
   private connection: Client | undefined;
   private reconnecting: NodeJS.Timeout | undefined;
   private closed = false;
@@ -22,15 +24,19 @@ export class RunNotifications implements AsyncDisposable {
     private readonly onError: (error: Error) => void,
   ) {}
 
-  watch(runId: string): RunWatch {
+  /** Wakes for a run's story, and for what comes in on the other channels named. */
+  watch(runId: string, ...more: readonly Channel[]): RunWatch {
+    for (const channel of more) this.listen(channel);
     if (this.connection === undefined && !this.closed) this.connect();
+    const keys = [EVENTS_CHANNEL, ...more].map((channel) => `${channel}:${runId}`);
     const watch = new Watch(() => {
-      const others = this.watches.get(runId);
-      others?.delete(watch);
-      if (others?.size === 0) this.watches.delete(runId);
+      for (const key of keys) {
+        const others = this.watches.get(key);
+        others?.delete(watch);
+        if (others?.size === 0) this.watches.delete(key);
+      }
     });
-    const watches = this.watches.get(runId) ?? new Set();
-    this.watches.set(runId, watches.add(watch));
+    for (const key of keys) this.watches.set(key, (this.watches.get(key) ?? new Set()).add(watch));
     return watch;
   }
 
@@ -49,10 +55,20 @@ export class RunNotifications implements AsyncDisposable {
     connection.on('end', () => this.reconnect(connection));
     connection
       .connect()
-      .then(() => connection.query(`listen ${EVENTS_CHANNEL}`))
+      .then(() => connection.query([...this.channels].map((channel) => `listen ${channel}`).join('; ')))
       // Whoever began to watch before the channel was open may have missed a change.
       .then(() => this.wakeAll())
       .catch((error: unknown) => this.reconnect(connection, error as Error));
+  }
+
+  private listen(channel: Channel): void {
+    if (this.channels.has(channel)) return;
+    this.channels.add(channel);
+    // A connection that is not there yet, or broken, listens to all of them once it is.
+    this.connection
+      ?.query(`listen ${channel}`)
+      .then(() => this.wakeAll())
+      .catch(() => undefined);
   }
 
   private reconnect(broken: Client, error?: Error): void {
@@ -67,8 +83,9 @@ export class RunNotifications implements AsyncDisposable {
     this.reconnecting.unref();
   }
 
-  private wake({ payload = '' }: Notification): void {
-    for (const watch of this.watches.get(payload.slice(payload.indexOf(':') + 1)) ?? []) watch.wake();
+  private wake({ channel, payload = '' }: Notification): void {
+    const key = `${channel}:${payload.slice(payload.indexOf(':') + 1)}`;
+    for (const watch of this.watches.get(key) ?? []) watch.wake();
   }
 
   private wakeAll(): void {

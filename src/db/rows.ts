@@ -2,8 +2,10 @@ import type { AgentResult, AgentVersion, Degradation, Usage } from '../protocol/
 import type { RunEvent } from '../protocol/event';
 import type { Failure } from '../protocol/failures';
 import type { Json, JsonObject, Value } from '../protocol/json';
+import type { ModelCallRecord } from '../protocol/model-call';
 import type { Step } from '../protocol/plan';
 import type { AgentRunStatus, RunStatus } from '../protocol/run';
+import type { SideEffects, ToolCallStatus } from '../protocol/tool-call';
 
 /** How urgent a message is, lowest first. */
 export const MESSAGE_PRIORITIES = ['low', 'normal', 'high', 'urgent'] as const;
@@ -109,4 +111,44 @@ export interface MessageRow {
 /** An event's row: the event and whose it is. */
 export interface EventRow extends RunEvent {
   readonly tenantId: string;
+}
+
+/** One tool call as the ledger keeps it, and whose it is. */
+export interface ToolCallRow {
+  readonly runId: string;
+  readonly key: string;
+  readonly agentRunId: string;
+  readonly address: string;
+  readonly agent: string;
+  readonly step: string;
+  readonly tool: string;
+  readonly sideEffects: SideEffects;
+  readonly arguments: Value;
+  readonly status: ToolCallStatus;
+  readonly attempt: number;
+  readonly result: Value | null;
+  readonly failure: Failure | null;
+  readonly resolvedBy: string | null;
+  readonly startedAt: string;
+  readonly unknownAt: string | null;
+  readonly endedAt: string | null;
+}
+
+/** One entry of an agent run's journal, numbered from 1 without a gap. */
+export interface JournalRow {
+  readonly agentRunId: string;
+  readonly seq: number;
+  readonly attempt: number;
+  readonly entry: Value;
+  readonly at: string;
+}
+
+/** One call to a model, and whose it was. `at` is when it had ended, by the database's clock. */
+export interface ModelCallRow extends ModelCallRecord {
+  readonly id: string;
+  readonly runId: string;
+  readonly agentRunId: string;
+  readonly address: string;
+  readonly agent: string;
+  readonly at: string;
 }

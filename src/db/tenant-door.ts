@@ -3,7 +3,7 @@ import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import type { Pool, PoolClient } from 'pg';
 import { encode } from './encode';
 import { databaseCode, databaseError, isDatabaseError } from './errors';
-import { wakeReaders } from './wake';
+import { EVENTS_CHANNEL, wakeReaders } from './wake';
 
 /** Queries inside one transaction. */
 export type Tx = NodePgDatabase;
@@ -16,7 +16,15 @@ export type FunctionName =
   | 'open_agent_run'
   | 'close_agent_run'
   | 'fail_attempt'
-  | 'settle_agent_run';
+  | 'settle_agent_run'
+  | 'begin_tool_call'
+  | 'end_tool_call'
+  | 'doubt_tool_call'
+  | 'resolve_tool_call'
+  | 'append_journal'
+  | 'record_model_call'
+  | 'run_usage'
+  | 'append_tokens';
 
 const CALL_ATTEMPTS = 8;
 
@@ -37,7 +45,7 @@ export async function withPlatform<T>(pool: Pool, work: (tx: Tx) => Promise<T>):
 }
 
 /** What the second door is opened for. Row-level security says, purpose by purpose, what is seen behind it. */
-export type SystemPurpose = 'reconcile';
+export type SystemPurpose = 'reconcile' | 'expire-tokens';
 
 /**
  * The door for work that belongs to no tenant: sees, across tenants, only what the policies allow this purpose,
@@ -60,8 +68,22 @@ export async function withSystem<T>(
   });
 }
 
-/** Calls a function that enters the tenant by itself: one statement, prepared once per connection. */
-export async function callFunction(pool: Pool, name: FunctionName, call: FunctionCall): Promise<unknown> {
+/**
+ * Calls a function that enters the tenant by itself, one statement, prepared once per connection; wakes whoever follows
+ * the run's events.
+ */
+export async function callFunction(
+  pool: Pool,
+  name: FunctionName,
+  call: FunctionCall & { readonly body: { readonly runId: string } },
+): Promise<unknown> {
+  const answer = await callQuietly(pool, name, call);
+  wakeReaders(pool, EVENTS_CHANNEL, `${call.tenantId}:${call.body.runId}`);
+  return answer;
+}
+
+/** As `callFunction`, for what no event tells of. */
+export async function callQuietly(pool: Pool, name: FunctionName, call: FunctionCall): Promise<unknown> {
   const query = {
     name: `ensemble.${name}`,
     text: `select ensemble.${name}($1::uuid, $2::jsonb) as answer`,
@@ -70,7 +92,6 @@ export async function callFunction(pool: Pool, name: FunctionName, call: Functio
   for (let attempt = 1; ; attempt += 1) {
     try {
       const { rows } = await pool.query<{ answer: unknown }>(query);
-      wakeReaders(pool, `${call.tenantId}:${call.body.runId}`);
       return rows[0]?.answer;
     } catch (error) {
       if (attempt === CALL_ATTEMPTS || !isConflict(error)) throw databaseError(error);
@@ -82,7 +103,7 @@ export async function callFunction(pool: Pool, name: FunctionName, call: Functio
 
 export interface FunctionCall {
   readonly tenantId: string;
-  readonly body: { readonly runId: string };
+  readonly body: object;
 }
 
 async function transaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {

@@ -1,36 +1,41 @@
 import type { Pool } from 'pg';
 
-/** The channel to LISTEN on. A payload is `tenant:run`: no more than a hint to read on from a cursor. */
+/** The channel of runs' stories. A payload is `tenant:run`: no more than a hint to read on from a cursor. */
 export const EVENTS_CHANNEL = 'ensemble_events';
+/** The channel of what models are saying, apart: it is busy, and few listen. */
+export const TOKENS_CHANNEL = 'ensemble_tokens';
+export type Channel = typeof EVENTS_CHANNEL | typeof TOKENS_CHANNEL;
 
 const COALESCE_MS = 30;
 /** A notification is committed like a write. Nobody needs this one on disk: it wakes for what is there already. */
 const NOTIFY = `select set_config('synchronous_commit', 'off', true), pg_notify($1, payload)
   from unnest($2::text[]) as payload`;
-const pending = new WeakMap<Pool, Set<string>>();
+const pending = new WeakMap<Pool, Map<Channel, Set<string>>>();
 
 /**
- * Tells whoever listens that a run's story may have grown: after the commit, and together with whatever else
- * changes in the same moment. A hint lost with its process costs a reader one polling interval, never an event.
+ * Tells whoever listens that a run's story, or its stream, may have grown: after the commit, and together with whatever
+ * else changes in the same moment. A hint lost with its process costs a reader one polling interval, never an event.
  */
-export function wakeReaders(pool: Pool, payload: string): void {
-  const waiting = pending.get(pool);
+export function wakeReaders(pool: Pool, channel: Channel, payload: string): void {
+  const channels = pending.get(pool) ?? new Map<Channel, Set<string>>();
+  pending.set(pool, channels);
+  const waiting = channels.get(channel);
   if (waiting !== undefined) {
     waiting.add(payload);
     return;
   }
   const payloads = new Set([payload]);
-  pending.set(pool, payloads);
+  channels.set(channel, payloads);
   setTimeout(() => {
-    pending.delete(pool);
-    notify(pool, [...payloads]);
+    channels.delete(channel);
+    notify(pool, channel, [...payloads]);
   }, COALESCE_MS).unref();
 }
 
-function notify(pool: Pool, payloads: readonly string[]): void {
+function notify(pool: Pool, channel: Channel, payloads: readonly string[]): void {
   if (pool.ending) return;
   pool
-    .query({ name: 'ensemble.notify', text: NOTIFY, values: [EVENTS_CHANNEL, payloads] })
+    .query({ name: 'ensemble.notify', text: NOTIFY, values: [channel, payloads] })
     // Whatever is wrong with the connection, the next statement that matters will say so.
     .catch(() => {});
 }

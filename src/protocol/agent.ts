@@ -71,11 +71,16 @@ export interface AgentInfo {
   readonly messageCount: number;
 }
 
-/** Tokens as the provider reported them; null where it did not. */
+/** What model calls took, failed ones included. A sum is null once any part of it is unknown. */
 export interface Usage {
   readonly modelCalls: number;
   readonly inputTokens: number | null;
   readonly outputTokens: number | null;
+  /** Of the input tokens, those served from the provider's cache. */
+  readonly cachedInputTokens: number | null;
+  readonly reasoningTokens: number | null;
+  /** Micro-dollars. */
+  readonly costMicros: number | null;
 }
 
 /** What an agent does to the shared context beyond its output, applied when its turn completes. */

@@ -11,6 +11,8 @@ export const EVENT_TYPES = [
   'agent.failed',
   'agent.skipped',
   'agent.fell-back',
+  'tool.outcome-unknown',
+  'tool.resolved',
   'context.changed',
   'run.completed',
   'run.failed',

@@ -34,6 +34,9 @@ export const LIMITS = {
   contextKeyChars: 200,
   contextKeys: 2_000,
   idempotencyKeyChars: 255,
+  /** Of what an operator says of a tool call, and of the operator's name. */
+  failureChars: 1_000,
+  operatorChars: 200,
 } as const;
 
 /** What a step does where it says nothing. */

@@ -2,7 +2,6 @@ import { type Client, WorkflowFailedError, WorkflowNotFoundError } from '@tempor
 import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common';
 import { AppError, type Failure, isFailureCode } from '../protocol/failures';
 import { workflowIdOf } from '../core/ids';
-import { addUsage, NO_USAGE } from '../core/usage';
 import type { Repositories } from '../db/repositories';
 import type { RunEnd } from '../db/repositories/runs';
 
@@ -28,18 +27,16 @@ export type Settlement =
  * story gets its last line. A run's own end is the first to be stored and stands. Throws TEMPORAL_UNAVAILABLE.
  */
 export async function settleRun(deps: SettleDeps, { tenantId, runId }: RunKey): Promise<Settlement> {
-  const { runs, agentRuns } = deps.repositories;
+  const { runs } = deps.repositories;
   const end = await closeOf(deps.temporal, runId);
   if (end === undefined) return { outcome: 'no-workflow' };
   const row = await runs.find(tenantId, runId);
   if (row === undefined || row.endedAt !== null) return { outcome: 'ended' };
-  const agents = await agentRuns.listByRun(tenantId, runId);
   const { outcome } = await runs.finish(tenantId, {
     runId,
     ...end,
     result: { inline: null },
     degraded: [],
-    usage: agents.reduce((sum, { usage }) => addUsage(sum, usage ?? NO_USAGE), NO_USAGE),
     events: [],
   });
   return outcome === 'finished' ? { outcome: 'settled', ...end } : { outcome: 'ended' };

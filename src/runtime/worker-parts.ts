@@ -8,9 +8,11 @@ import { assertSafeRole, assertSchemaCurrent } from '../db/migrate';
 import { createPool } from '../db/pool';
 import { createRepositories } from '../db/repositories';
 import { type Selection, selectProvider } from '../llm/factory';
+import { costMicros } from '../llm/prices';
 import type { Logger } from '../telemetry/log';
 import { registerAgents } from './catalogue';
 import { Cleanup } from './cleanup';
+import { startTokenExpiry } from './expire-tokens';
 import { startReconciler } from './reconciler';
 import { connectClient, temporalTarget, type TemporalTarget } from './temporal';
 
@@ -45,7 +47,7 @@ const BUILT_IN_AGENTS = join(__dirname, '..', 'agents');
 export async function createWorkerParts(setup: WorkerSetup): Promise<WorkerParts> {
   const { config, environment, log } = setup;
   await using cleanup = new Cleanup();
-  const { provider, why } = setup.model ?? selectProvider(config);
+  const { provider, why, prices } = setup.model ?? selectProvider(config);
   log.info({ provider: provider.name, model: provider.model }, why);
   const folders = [BUILT_IN_AGENTS, ...config.ENSEMBLE_AGENTS_PATH];
   const { agents, problems } = setup.agents ?? (await loadAgents({ folders }));
@@ -67,12 +69,14 @@ export async function createWorkerParts(setup: WorkerSetup): Promise<WorkerParts
   cleanup.defer(() => client.connection.close());
   const { ENSEMBLE_TASK_QUEUE: taskQueue } = config;
   cleanup.use(startReconciler({ repositories, temporal: client, taskQueue, log }));
+  cleanup.use(startTokenExpiry({ repositories, actor: client.options.identity, log }));
   const owned = cleanup.move();
   return {
     activities: createActivities({
       repositories,
       agents,
       model: provider,
+      priceOf: (model, usage) => costMicros(model, usage, prices),
       client,
       log,
       host: toolHost(config),

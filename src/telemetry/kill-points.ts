@@ -6,6 +6,7 @@ export const KILL_POINTS = [
   'open.before',
   'open.after',
   'tool.before',
+  'outcome.before',
   'tool.after',
   'model.before',
   'model.after',

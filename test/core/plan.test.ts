@@ -4,6 +4,7 @@ import { onFailureOf } from '../../src/core/on-failure';
 import { expandPlan, planProblems, type Catalogue } from '../../src/core/plan';
 import { planSummary } from '../../src/core/plan-summary';
 import { addUsage, NO_USAGE } from '../../src/core/usage';
+import type { Usage } from '../../src/protocol/agent';
 import { LIMITS } from '../../src/protocol/limits';
 import { RunRequest } from '../../src/protocol/run';
 import type { CompositeStep, Step } from '../../src/protocol/plan';
@@ -116,11 +117,24 @@ test('keys of the run, empty and endless ones cannot be written', () => {
   );
 });
 
-test('unknown token counts stay unknown in a sum', () => {
-  const one = { modelCalls: 1, inputTokens: 3, outputTokens: null };
-  expect(addUsage(addUsage(NO_USAGE, one), { modelCalls: 1, inputTokens: 4, outputTokens: 2 })).toEqual({
+test('unknown parts stay unknown in a sum', () => {
+  const known = {
+    modelCalls: 1,
+    inputTokens: 4,
+    outputTokens: 2,
+    cachedInputTokens: 1,
+    reasoningTokens: 0,
+    costMicros: 9,
+  };
+  const { costMicros: _, ...older } = known;
+  expect(addUsage(addUsage(NO_USAGE, { ...known, outputTokens: null }), known)).toEqual({
     modelCalls: 2,
-    inputTokens: 7,
+    inputTokens: 8,
     outputTokens: null,
+    cachedInputTokens: 2,
+    reasoningTokens: 0,
+    costMicros: 18,
   });
+  // What a worker of an older version brought back.
+  expect(addUsage(known, older as Usage)).toMatchObject({ modelCalls: 2, inputTokens: 8, costMicros: null });
 });

@@ -4,6 +4,7 @@ import {
   acceptedRun,
   aClosing,
   aDecision,
+  aModelCall,
   anOpening,
   aSettlement,
   opened,
@@ -55,12 +56,20 @@ describe('an agent run', () => {
     const { repositories } = database;
     const runId = await acceptedRun(repositories);
     const attempt = await opened(repositories, anOpening(runId));
+    await repositories.modelCalls.record(LOCAL_TENANT_ID, aModelCall(attempt));
     const closing = aClosing(attempt);
-    await expect(agentRuns().close(LOCAL_TENANT_ID, closing)).resolves.toEqual({ outcome: 'closed' });
+    const kind = { outcome: 'closed', usage: USAGE };
+    await expect(agentRuns().close(LOCAL_TENANT_ID, closing)).resolves.toEqual(kind);
     // Committed, but the activity's completion never arrived: the next attempt opens.
     const again = anOpening(runId, { activityAttempt: 2, tokenHash: 'token-2', events: [aDecision('late')] });
     const { agentRunId } = attempt;
-    const closed = { agentRunId, attempt: 1, status: 'completed', result: closing.result, failure: null };
+    const closed = {
+      agentRunId,
+      attempt: 1,
+      status: 'completed',
+      result: { ...closing.result, usage: USAGE },
+      failure: null,
+    };
     await expect(agentRuns().open(LOCAL_TENANT_ID, again)).resolves.toEqual({ outcome: 'closed', ...closed });
     await expect(agentRuns().close(LOCAL_TENANT_ID, aClosing(attempt, 'other'))).resolves.toEqual({
       outcome: 'already',
@@ -154,7 +163,7 @@ describe('an agent run', () => {
     await expect(agentRuns().open(LOCAL_TENANT_ID, late)).resolves.toEqual(fenced);
     expect(await story(repositories, runId)).toEqual(before);
 
-    await expect(agentRuns().close(LOCAL_TENANT_ID, aClosing(current))).resolves.toEqual({
+    await expect(agentRuns().close(LOCAL_TENANT_ID, aClosing(current))).resolves.toMatchObject({
       outcome: 'closed',
     });
     await expect(agentRuns().close(LOCAL_TENANT_ID, aClosing(zombie, 'stale'))).resolves.toMatchObject({

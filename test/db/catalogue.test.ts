@@ -29,6 +29,8 @@ const OTHER_RULES: Readonly<Record<string, readonly Policy[]>> = {
     },
   ],
   system_jobs: [{ command: '*', using: openedFor('purpose'), check: openedFor('purpose') }],
+  // Which runs have streamed, and nothing of what they said.
+  token_streams: [{ command: 'r', using: openedFor("'expire-tokens'::text"), check: null }],
 };
 const WITHOUT_TENANT_RULE = ['agents', 'audit_log', 'system_jobs'];
 
@@ -115,7 +117,7 @@ describe('the catalogue of PostgreSQL', () => {
     expect(rows).toEqual([]);
   });
 
-  test('the application may change what changes, and delete nothing', async () => {
+  test('the application may change what changes, and delete nothing but streams', async () => {
     const { rows } = await database.admin.query<{ name: string; rights: string }>(`
       select relname as name, string_agg(lower(privilege_type), ', ' order by privilege_type) as rights
         from pg_class, aclexplode(relacl)
@@ -128,12 +130,17 @@ describe('the catalogue of PostgreSQL', () => {
       agents: 'insert, select, update',
       audit_log: 'insert, select',
       blobs: 'insert, select',
+      journal_entries: 'insert, select',
       migrations: 'select',
+      model_calls: 'insert, select',
       projects: 'insert, select',
       run_events: 'insert, select',
       runs: 'insert, select, update',
       system_jobs: 'select, update',
       tenants: 'insert, select',
+      token_chunks: 'insert, select',
+      token_streams: 'delete, insert, select, update',
+      tool_calls: 'insert, select, update',
     });
   });
 });

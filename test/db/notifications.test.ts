@@ -71,6 +71,9 @@ describe('following runs', () => {
     expect(await timed(Promise.all(waiting).then(() => undefined))).toBeLessThan(2_000);
     expect(await listeners()).toHaveLength(1);
     for (const watch of watches.slice(1)) watch[Symbol.dispose]();
+    // Hints are sent a moment after the commit, so one of the two changes above may still be on its way.
+    await sleep(200);
+    await watches[0]?.changed(1);
     const waited = watches[0]?.changed(5_000, AbortSignal.timeout(50));
     await expect(waited).rejects.toMatchObject({ name: 'TimeoutError' });
   });

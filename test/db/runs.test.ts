@@ -4,6 +4,7 @@ import { useDatabase } from './support/database';
 import {
   acceptedRun,
   aClosing,
+  aModelCall,
   aDecision,
   anEnd,
   anOpening,
@@ -90,10 +91,9 @@ describe('runs', () => {
   test('a finished run keeps its end, and finishing it again changes nothing', async () => {
     const { repositories } = database;
     const runId = await acceptedRun(repositories);
-    await repositories.agentRuns.close(
-      LOCAL_TENANT_ID,
-      aClosing(await opened(repositories, anOpening(runId))),
-    );
+    const attempt = await opened(repositories, anOpening(runId));
+    await repositories.modelCalls.record(LOCAL_TENANT_ID, aModelCall(attempt));
+    await repositories.agentRuns.close(LOCAL_TENANT_ID, aClosing(attempt));
     const degraded = [
       { address: '1', agent: 'editor', code: 'AGENT_FAILED', message: 'no', instead: 'skipped' },
     ] as const;

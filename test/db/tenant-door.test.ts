@@ -3,17 +3,22 @@ import { uuidv7 } from 'uuidv7';
 import { assertSafeRole } from '../../src/db/migrate';
 import { createPool } from '../../src/db/pool';
 import { withTenant } from '../../src/db/tenant-door';
+import { NO_USAGE } from '../../src/core/usage';
 import { LOCAL_TENANT_ID } from '../../src/protocol/run';
 import { useDatabase } from './support/database';
 import {
   acceptedRun,
   aClosing,
   aDecision,
+  aModelCall,
   anEnd,
   anOpening,
   aRun,
   aSettlement,
+  aTokenChunk,
+  aToolCall,
   opened,
+  type Opened,
   plot,
   story,
 } from './support/samples';
@@ -27,10 +32,24 @@ const TENANT_TABLES = [
   'agent_messages',
   'run_events',
   'blobs',
+  'tool_calls',
+  'journal_entries',
+  'model_calls',
+  'token_streams',
+  'token_chunks',
 ];
 
 describe('the tenant door', () => {
   const database = useDatabase();
+
+  /** Writes into every table of the ledger. */
+  async function leaveTraces(attempt: Opened, tenantId: string): Promise<void> {
+    const { toolCalls, journal, modelCalls, tokens } = database.repositories;
+    await toolCalls.begin(tenantId, aToolCall(attempt));
+    await journal.append(tenantId, { ...attempt, seq: 1, entry: { inline: 'secret' } });
+    await modelCalls.record(tenantId, aModelCall(attempt));
+    await tokens.append(tenantId, [aTokenChunk(attempt)]);
+  }
 
   /** A tenant with a project, a run that waits for a retry, an agent run, events and a blob. */
   async function anotherTenant(): Promise<{ tenantId: string; runId: string; agentRunId: string }> {
@@ -44,7 +63,8 @@ describe('the tenant door', () => {
       failure: { code: 'AGENT_FAILED', message: 'secret' },
       willRetry: true,
     });
-    await opened(repositories, anOpening(runId, { activityAttempt: 2, tokenHash: 'token-2' }), tenantId);
+    const second = anOpening(runId, { activityAttempt: 2, tokenHash: 'token-2' });
+    await leaveTraces(await opened(repositories, second, tenantId), tenantId);
     await repositories.blobs.put(tenantId, Buffer.from('secret'), 'text/plain');
     await withTenant(database.pool, tenantId, (tx) =>
       tx.execute(sql`insert into ensemble.agent_messages
@@ -139,6 +159,30 @@ describe('the tenant door', () => {
     await expect(
       agentRuns.failAttempt(LOCAL_TENANT_ID, { ...attempt, failure, willRetry: false }),
     ).resolves.toEqual({ outcome: 'fenced' });
+    const { toolCalls, journal, modelCalls, tokens } = repositories;
+    const call = aToolCall(attempt, { key: 'b'.repeat(64) });
+    const end = { ...call, result: { inline: 'taken' }, failure: null } as const;
+    const verdict = {
+      runId,
+      key: aToolCall(attempt).key,
+      by: 'us',
+      result: { inline: 1 },
+      failure: null,
+    } as const;
+    const entry = { ...attempt, seq: 2, entry: { inline: 'ours' } };
+    expect(await toolCalls.begin(LOCAL_TENANT_ID, call)).toEqual({ outcome: 'fenced' });
+    expect(await toolCalls.end(LOCAL_TENANT_ID, end)).toEqual({ outcome: 'fenced' });
+    expect(await toolCalls.doubt(LOCAL_TENANT_ID, call)).toEqual({ outcome: 'fenced' });
+    await expect(toolCalls.resolve(LOCAL_TENANT_ID, verdict)).rejects.toMatchObject(unknown);
+    expect(await toolCalls.list(LOCAL_TENANT_ID, runId)).toEqual([]);
+    expect(await journal.append(LOCAL_TENANT_ID, entry)).toBe('fenced');
+    expect(await journal.read(LOCAL_TENANT_ID, attempt)).toEqual([]);
+    await expect(modelCalls.record(LOCAL_TENANT_ID, aModelCall(attempt))).rejects.toMatchObject(unknown);
+    expect(await modelCalls.ofRun(LOCAL_TENANT_ID, runId)).toEqual([]);
+    expect(await modelCalls.usageOf(LOCAL_TENANT_ID, runId)).toEqual(NO_USAGE);
+    expect(await tokens.append(LOCAL_TENANT_ID, [aTokenChunk(attempt, { ordinal: 2 })])).toBe(0);
+    expect(await tokens.after(LOCAL_TENANT_ID, runId, { afterSeq: 0, limit: 10 })).toEqual([]);
+    expect(await tokens.expire(LOCAL_TENANT_ID, [runId], 0)).toBe(0);
     await expect(runs.find(LOCAL_TENANT_ID, runId)).resolves.toBeUndefined();
     await expect(agentRuns.outputOf(LOCAL_TENANT_ID, runId, '0')).resolves.toBeUndefined();
     await expect(agentRuns.listByRun(LOCAL_TENANT_ID, runId)).resolves.toEqual([]);
@@ -206,9 +250,17 @@ describe('the tenant door', () => {
       (await database.admin.query(`select from ensemble.${table} where ${column} = $1`, [id])).rowCount;
     await expect(database.pool.query('delete from ensemble.runs')).rejects.toThrow('permission denied');
     await database.admin.query('delete from ensemble.runs where id = $1', [runId]);
-    for (const table of ['agent_runs', 'agent_messages', 'run_events'])
+    for (const table of [
+      'agent_runs',
+      'agent_messages',
+      'run_events',
+      'tool_calls',
+      'model_calls',
+      'token_chunks',
+    ])
       expect([table, await left(table, 'run_id', runId)]).toEqual([table, 0]);
-    expect(await left('agent_run_attempts', 'tenant_id', tenantId)).toBe(0);
+    for (const table of ['agent_run_attempts', 'journal_entries', 'token_streams'])
+      expect([table, await left(table, 'tenant_id', tenantId)]).toEqual([table, 0]);
     await database.admin.query('delete from ensemble.tenants where id = $1', [tenantId]);
     for (const table of ['projects', 'blobs', 'runs'])
       expect([table, await left(table, 'tenant_id', tenantId)]).toEqual([table, 0]);

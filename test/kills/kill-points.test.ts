@@ -14,6 +14,7 @@ const NTH: Readonly<Record<Point, number>> = {
   'open.before': 2,
   'open.after': 3,
   'tool.before': 2,
+  'outcome.before': 2,
   'tool.after': 3,
   'model.before': 1,
   'model.after': 1,

@@ -1,7 +1,7 @@
 'use strict';
 // A worker of the build in a process of its own. It ends or stops itself at a named point, and notes what it does in a
 // ledger outside of Temporal and PostgreSQL: what effects are counted by. Forked by test/support/kills/stage.ts.
-const { appendFileSync } = require('node:fs');
+const { appendFileSync, readFileSync } = require('node:fs');
 const path = require('node:path');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { z } = require('zod');
@@ -34,6 +34,32 @@ class PatientAgent extends BaseAgent {
   async execute({ options }, { attempt, signal }) {
     if (!options.onlyOnce || attempt === 1) await sleep(options.seconds * 1_000, undefined, { signal });
     return { text: `worked for ${options.seconds} s` };
+  }
+}
+
+/** Pays once, by a tool whose effect is a line in the ledger; what it can find out afterwards, it finds there. */
+class PayingAgent extends BaseAgent {
+  static manifest = {
+    name: 'paying',
+    version: '1.0.0',
+    description: 'Pays through a tool',
+    input: z.object({
+      sideEffects: z.enum(['idempotent', 'dangerous']),
+      reconciles: z.boolean().default(false),
+    }),
+    output: z.object({ receipt: z.string() }),
+  };
+
+  async execute({ options: { sideEffects, reconciles } }, context) {
+    const reconcile = async ({ idempotencyKey }) =>
+      readFileSync(ledger, 'utf8').includes(idempotencyKey)
+        ? { happened: true, result: { receipt: 'found' } }
+        : { happened: false };
+    const use = { name: 'till.pay', arguments: { francs: 5 }, step: '1', sideEffects };
+    return context.tool({ ...use, ...(reconciles ? { reconcile } : {}) }, async ({ idempotencyKey }) => {
+      note({ ...activity(), effect: idempotencyKey });
+      return { receipt: 'printed' };
+    });
   }
 }
 
@@ -108,8 +134,11 @@ function noted(loaded) {
 
 async function agentsOfTest() {
   const { agents, problems } = await loadAgents({ folders: [path.join(SRC, 'agents')] });
-  const manifest = AgentManifest.parse(PatientAgent.manifest);
-  const all = new Map([...agents, ['patient', { manifest, agentClass: PatientAgent, file: __filename }]]);
+  const own = [PatientAgent, PayingAgent].map((agentClass) => {
+    const manifest = AgentManifest.parse(agentClass.manifest);
+    return [manifest.name, { manifest, agentClass, file: __filename }];
+  });
+  const all = new Map([...agents, ...own]);
   return { agents: new Map([...all].map(([name, agent]) => [name, noted(agent)])), problems };
 }
 

@@ -2,16 +2,18 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
+import type { Pool } from 'pg';
 import type { AgentClass } from '../../src/agents/base-agent';
 import { createClient } from '../../src/client/connect';
 import type { EnsembleClient } from '../../src/client/ensemble-client';
 import { loadConfig } from '../../src/config';
 import type { ModelProvider } from '../../src/llm/port';
+import type { PriceList } from '../../src/llm/prices';
 import { Cleanup } from '../../src/runtime/cleanup';
 import { createWorker } from '../../src/runtime/worker';
 import { connectClient, temporalTarget } from '../../src/runtime/temporal';
 import { createLogger } from '../../src/telemetry/log';
-import { createTestDatabase } from '../db/support/database';
+import { aPool, createTestDatabase } from '../db/support/database';
 import { agentsOf } from './agents';
 import { scriptedModel } from './scripted-model';
 
@@ -21,12 +23,15 @@ export interface Team extends AsyncDisposable {
   readonly temporal: Client;
   readonly environment: Readonly<Record<string, string>>;
   readonly databaseAdminUrl: string;
+  /** Sees every row. */
+  readonly admin: Pool;
 }
 
 /** Starts a worker in this process with the given agents. */
 export async function startTeam(
   agents: readonly AgentClass[],
   model: ModelProvider = scriptedModel(),
+  prices?: readonly PriceList[],
 ): Promise<Team> {
   await using cleanup = new Cleanup();
   const database = cleanup.use(await createTestDatabase());
@@ -45,7 +50,7 @@ export async function startTeam(
       environment,
       log,
       agents: { agents: agentsOf(agents), problems: [] },
-      model: { provider: model, why: 'given by the test' },
+      model: { provider: model, why: 'given by the test', ...(prices === undefined ? {} : { prices }) },
     }),
   );
   const running = worker.run();
@@ -56,9 +61,12 @@ export async function startTeam(
   const temporal = await connectClient(temporalTarget(environment));
   cleanup.defer(() => temporal.connection.close());
   const client = cleanup.use(await createClient({ environment }));
+  const admin = aPool(database.adminUrl);
+  cleanup.defer(() => admin.end());
   const owned = cleanup.move();
   return {
     client,
+    admin,
     temporal,
     environment,
     databaseAdminUrl: database.adminUrl,

@@ -1,7 +1,7 @@
 import { and, asc, eq } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import type { z } from 'zod';
-import type { AgentResult, Usage } from '../../protocol/agent';
+import type { AgentResult } from '../../protocol/agent';
 import type { NewEvent } from '../../protocol/event';
 import type { Failure } from '../../protocol/failures';
 import type { Value } from '../../protocol/json';
@@ -50,8 +50,8 @@ export interface AttemptKey {
 }
 
 export interface CloseAgentRun extends AttemptKey {
+  /** Its usage is replaced by what the ledger says of all attempts. */
   readonly result: AgentResult;
-  readonly usage: Usage;
   readonly events?: readonly NewEvent[] | undefined;
 }
 

@@ -3,10 +3,14 @@ import { createAgentRuns } from './agent-runs';
 import { createAgents } from './agents';
 import { createBlobs } from './blobs';
 import { createEvents } from './events';
+import { createJournal } from './journal';
+import { createModelCalls } from './model-calls';
 import { createProjects } from './projects';
 import { createRuns } from './runs';
 import { createSystem } from './system';
 import { createTenants } from './tenants';
+import { createTokens } from './tokens';
+import { createToolCalls } from './tool-calls';
 import { createValues } from './values';
 
 /** Everything that reads and writes PostgreSQL, over one pool. */
@@ -18,6 +22,10 @@ export function createRepositories(pool: Pool) {
     runs: createRuns(pool),
     agentRuns: createAgentRuns(pool),
     events: createEvents(pool),
+    toolCalls: createToolCalls(pool),
+    journal: createJournal(pool),
+    modelCalls: createModelCalls(pool),
+    tokens: createTokens(pool),
     blobs,
     values: createValues(blobs),
     agents: createAgents(pool),

@@ -1,6 +1,6 @@
 import { and, desc, eq, lt } from 'drizzle-orm';
 import type { Pool } from 'pg';
-import type { AgentVersion, Degradation, Usage } from '../../protocol/agent';
+import type { AgentVersion, Degradation } from '../../protocol/agent';
 import type { NewEvent } from '../../protocol/event';
 import { AppError, type Failure } from '../../protocol/failures';
 import { type JsonObject, Value } from '../../protocol/json';
@@ -48,7 +48,6 @@ export interface RunEnd {
   readonly result: Value | null;
   readonly failure: Failure | null;
   readonly degraded: readonly Degradation[];
-  readonly usage: Usage;
   /** Decisions not yet told by anything else; they come before the end in the run's story. */
   readonly events: readonly NewEvent[];
 }

@@ -1,12 +1,24 @@
 import { uuidv7 } from 'uuidv7';
 import type { CloseAgentRun, OpenAgentRun, SettleAgentRun } from '../../../src/db/repositories/agent-runs';
+import type { NewModelCall } from '../../../src/db/repositories/model-calls';
 import type { NewRun, RunEnd } from '../../../src/db/repositories/runs';
+import type { NewTokenChunk } from '../../../src/db/repositories/tokens';
+import type { ToolCallIntent } from '../../../src/db/repositories/tool-calls';
 import type { Repositories } from '../../../src/db/repositories';
 import type { AgentResult, Usage } from '../../../src/protocol/agent';
 import type { NewEvent, RunEvent } from '../../../src/protocol/event';
+import { NO_USAGE } from '../../../src/core/usage';
 import { DEFAULT_PROJECT_ID, LOCAL_TENANT_ID } from '../../../src/protocol/run';
 
-export const USAGE: Usage = { modelCalls: 1, inputTokens: 10, outputTokens: null };
+/** What the one call of `aModelCall` took. */
+export const USAGE: Usage = {
+  modelCalls: 1,
+  inputTokens: 10,
+  outputTokens: null,
+  cachedInputTokens: 4,
+  reasoningTokens: 0,
+  costMicros: 25,
+};
 
 /** A request that the local tenant may make. */
 export function aRun(change: Partial<NewRun> = {}): NewRun {
@@ -46,13 +58,32 @@ export function anOpening(runId: string, change: Partial<OpenAgentRun> = {}): Op
   };
 }
 
-/** What the agent brought back. */
+/** What the agent brought back; it made no model call. */
 function aResult(text = 'final'): AgentResult {
   return {
     agentRunId: uuidv7(),
     output: { inline: text },
     effects: { context: [{ op: 'set', key: 'draft', value: { inline: text } }] },
-    usage: USAGE,
+    usage: NO_USAGE,
+  };
+}
+
+/** A call to a model that an attempt made. */
+export function aModelCall(attempt: Opened, change: Partial<NewModelCall> = {}): NewModelCall {
+  const { modelCalls: _, ...took } = USAGE;
+  return {
+    id: uuidv7(),
+    runId: attempt.runId,
+    agentRunId: attempt.agentRunId,
+    attempt: attempt.attempt,
+    provider: 'scripted',
+    model: 'script-1',
+    ...took,
+    firstTokenMs: null,
+    durationMs: 120,
+    pricesOf: '2026-10-24',
+    failure: null,
+    ...change,
   };
 }
 
@@ -76,7 +107,27 @@ export async function opened(
 }
 
 export function aClosing(attempt: Opened, text = 'final'): CloseAgentRun {
-  return { ...attempt, result: aResult(text), usage: USAGE };
+  return { ...attempt, result: aResult(text) };
+}
+
+/** A dangerous tool call that an attempt makes. */
+export function aToolCall(attempt: Opened, change: Partial<ToolCallIntent> = {}): ToolCallIntent {
+  return {
+    ...attempt,
+    key: 'a'.repeat(64),
+    step: '1.1',
+    tool: 'mail.send',
+    sideEffects: 'dangerous',
+    arguments: { inline: { to: 'somebody' } },
+    ...change,
+  };
+}
+
+/** The first piece that an attempt streams. */
+export function aTokenChunk(attempt: Opened, change: Partial<NewTokenChunk> = {}): NewTokenChunk {
+  const { runId, agentRunId, attempt: number } = attempt;
+  const what = { call: 1, kind: 'text', text: 'secret', tool: null } as const;
+  return { runId, agentRunId, attempt: number, ordinal: 1, ...what, ...change };
 }
 
 export function aSettlement(runId: string, change: Partial<SettleAgentRun> = {}): SettleAgentRun {
@@ -100,7 +151,6 @@ export function anEnd(runId: string, change: Partial<RunEnd> = {}): RunEnd {
     result: { inline: 'final' },
     failure: null,
     degraded: [],
-    usage: USAGE,
     events: [],
     ...change,
   };
