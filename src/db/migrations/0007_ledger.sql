@@ -432,29 +432,34 @@ $$;--> statement-breakpoint
 create or replace function ensemble.close_agent_run(p_tenant uuid, p jsonb) returns jsonb
 language plpgsql as $$
 declare
+  v_attempt constant integer := (p->>'attempt')::integer;
+  v_id constant uuid := (p->>'agentRunId')::uuid;
+  v_run constant uuid := (p->>'runId')::uuid;
   v_row ensemble.agent_runs;
-  v_usage jsonb;
+  v_usage jsonb := p->'result'->'usage';
 begin
   perform ensemble.enter_tenant(p_tenant);
-  select * into v_row from ensemble.agent_runs
-   where tenant_id = p_tenant and id = (p->>'agentRunId')::uuid and run_id = (p->>'runId')::uuid
-     for no key update;
-  if found and v_row.status <> 'running' then
-    return ensemble.closed_answer('already', v_row);
-  elsif not found or v_row.attempt <> (p->>'attempt')::integer
-    or v_row.token_hash is distinct from p->>'tokenHash' then
-    return jsonb_build_object('outcome', 'fenced');
+  if v_attempt > 1 or (v_usage->>'modelCalls')::integer > 0 then
+    v_usage := ensemble.usage_of(p_tenant, v_run, v_id);
   end if;
-
-  v_usage := ensemble.usage_of(p_tenant, v_row.run_id, v_row.id);
   update ensemble.agent_runs
      set status = 'completed', result = p->'result' || jsonb_build_object('usage', v_usage), usage = v_usage,
          token_hash = null, ended_at = clock_timestamp(), updated_at = clock_timestamp()
-   where tenant_id = p_tenant and id = v_row.id;
-  perform ensemble.append_events(p_tenant, v_row.run_id, coalesce(p->'events', '[]') || jsonb_build_array(
-    ensemble.agent_event(v_row, 'completed', 'agent.completed',
-      jsonb_build_object('attempt', v_row.attempt, 'usage', v_usage))));
-  return jsonb_build_object('outcome', 'closed', 'usage', v_usage);
+   where tenant_id = p_tenant and id = v_id and run_id = v_run
+     and attempt = v_attempt and token_hash = p->>'tokenHash' and status = 'running'
+  returning * into v_row;
+  if found then
+    perform ensemble.append_events(p_tenant, v_run, coalesce(p->'events', '[]') || jsonb_build_array(
+      ensemble.agent_event(v_row, 'completed', 'agent.completed',
+        jsonb_build_object('attempt', v_row.attempt, 'usage', v_usage))));
+    return jsonb_build_object('outcome', 'closed', 'usage', v_usage);
+  end if;
+
+  select * into v_row from ensemble.agent_runs where tenant_id = p_tenant and id = v_id and run_id = v_run;
+  if not found or v_row.status = 'running' then
+    return jsonb_build_object('outcome', 'fenced');
+  end if;
+  return ensemble.closed_answer('already', v_row);
 end
 $$;--> statement-breakpoint
 
