@@ -1,3 +1,4 @@
+import { NO_USAGE } from '../../src/core/usage';
 import { LOCAL_TENANT_ID } from '../../src/protocol/run';
 import { useDatabase } from './support/database';
 import {
@@ -57,7 +58,11 @@ describe('an agent run', () => {
     const runId = await acceptedRun(repositories);
     const attempt = await opened(repositories, anOpening(runId));
     await repositories.modelCalls.record(LOCAL_TENANT_ID, aModelCall(attempt));
-    const closing = aClosing(attempt);
+    // What the process counted only says that there were calls; what they took is summed up from their rows.
+    const closing = {
+      ...aClosing(attempt),
+      result: { ...aClosing(attempt).result, usage: { ...NO_USAGE, modelCalls: 1 } },
+    };
     const kind = { outcome: 'closed', usage: USAGE };
     await expect(agentRuns().close(LOCAL_TENANT_ID, closing)).resolves.toEqual(kind);
     // Committed, but the activity's completion never arrived: the next attempt opens.
