@@ -119,6 +119,9 @@ export const VARIABLES = {
   ENSEMBLE_MAX_CONCURRENT_AGENTS: variable(wholeNumber(1, 10_000, 100), '100', {
     about: 'Agent executions at once per worker process.',
   }),
+  ENSEMBLE_STARTS_PER_HISTORY: variable(wholeNumber(1, 2_000, 500), '500', {
+    about: "Agents, child runs and timers in one workflow history; then a run's workflow continues as new.",
+  }),
   ENSEMBLE_SHUTDOWN_GRACE_MS: variable(wholeNumber(0, 600_000, 5_000), '5000', {
     about: 'How long running agents may finish when a worker is told to stop, in milliseconds.',
   }),

@@ -44,3 +44,14 @@ function oneLine(message: string): string {
   // What a failure says must not keep the failure from being stored.
   return JSON.parse(storable(JSON.stringify(short))) as string;
 }
+
+/** An activity whose errors the workflow can tell apart, and is not retried where that cannot help. */
+export function typed<I, O>(activity: (input: I) => Promise<O>): (input: I) => Promise<O> {
+  return async (input) => {
+    try {
+      return await activity(input);
+    } catch (error) {
+      throw AppError.is(error) ? applicationFailure(failureFrom(error), error) : error;
+    }
+  };
+}

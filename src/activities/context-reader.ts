@@ -1,5 +1,6 @@
 import type { Client } from '@temporalio/client';
 import type { Value } from '../protocol/json';
+import type { PreviousOutput } from '../protocol/run';
 import { workflowIdOf } from '../core/ids';
 
 /** Reads one global key of a run's shared context out of the run workflow. */
@@ -19,4 +20,14 @@ export function createContextReader(client: Client): ContextReader {
     return query;
   };
   return async (runId, key) => (await readAll(runId))[key];
+}
+
+/** Asks the run workflow what came before the agent at an address. */
+export type PreviousReader = (runId: string, address: string) => Promise<readonly PreviousOutput[]>;
+
+export function createPreviousReader(client: Client): PreviousReader {
+  return (runId, address) =>
+    client.workflow
+      .getHandle(workflowIdOf(runId))
+      .query<readonly PreviousOutput[], [string]>('previous', address);
 }

@@ -8,13 +8,14 @@ import type { LoadedAgent } from '../agents/loader';
 import { reach } from '../telemetry/kill-points';
 import type { ActivityDeps } from '.';
 import { applicationFailure, cancellation, failureFrom, isCancelled } from './agent-failure';
-import type { ContextReader } from './context-reader';
+import type { ContextReader, PreviousReader } from './context-reader';
 import { runTurn, type Attempt } from './run-turn';
 import type { TokenBatcher } from './token-batcher';
 
 export interface ExecuteDeps extends ActivityDeps {
   readonly readContext: ContextReader;
   readonly tokens: TokenBatcher;
+  readonly readPrevious: PreviousReader;
 }
 
 /** One attempt of one agent execution: opens the row, lets the agent work, closes the row with everything it did. */

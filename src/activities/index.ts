@@ -3,12 +3,22 @@ import type { ToolHost } from '../agents/base-agent';
 import type { LoadedAgent } from '../agents/loader';
 import type { Repositories } from '../db/repositories';
 import type { ModelProvider } from '../llm/port';
-import type { FinishRunInput, SettleAgentInput } from '../protocol/run';
+import type {
+  AcceptRunInput,
+  AppendEventsInput,
+  FinishRunInput,
+  ReadRunInput,
+  SettleAgentInput,
+  StoreValuesInput,
+} from '../protocol/run';
 import type { Logger } from '../telemetry/log';
-import { createContextReader } from './context-reader';
+import { typed } from './agent-failure';
+import { createAcceptRun, createReadRun } from './child-runs';
+import { createContextReader, createPreviousReader } from './context-reader';
 import { createExecuteAgent } from './execute-agent';
 import type { PriceOf } from './model-calls';
-import { createFinishRun, createSettleAgent } from './settle';
+import { createAppendEvents, createFinishRun, createSettleAgent } from './settle';
+import { createStoreValues } from './stored-values';
 import { TokenBatcher } from './token-batcher';
 
 /** What the activities are built over. */
@@ -30,8 +40,13 @@ export const createActivities = (deps: ActivityDeps) => ({
     ...deps,
     readContext: createContextReader(deps.client),
     tokens: new TokenBatcher(deps),
+    readPrevious: createPreviousReader(deps.client),
   }),
   settleAgent: (input: SettleAgentInput) => createSettleAgent(deps)(input),
   finishRun: (input: FinishRunInput) => createFinishRun(deps)(input),
+  appendEvents: (input: AppendEventsInput) => typed(createAppendEvents(deps))(input),
+  acceptRun: (input: AcceptRunInput) => typed(createAcceptRun(deps))(input),
+  readRun: (input: ReadRunInput) => typed(createReadRun(deps))(input),
+  storeValues: (input: StoreValuesInput) => typed(createStoreValues(deps))(input),
 });
 export type Activities = ReturnType<typeof createActivities>;

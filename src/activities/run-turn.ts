@@ -2,10 +2,12 @@ import { Context } from '@temporalio/activity';
 import type { AgentResult } from '../protocol/agent';
 import { AppError } from '../protocol/failures';
 import type { Json, JsonObject } from '../protocol/json';
-import type { ExecuteAgentInput } from '../protocol/run';
+import { LIMITS } from '../protocol/limits';
+import type { ExecuteAgentInput, FactsByBlob, PreviousOutput } from '../protocol/run';
 import { textOf } from '../core/text';
-import type { AgentContext, AgentTask } from '../agents/base-agent';
+import type { AgentContext, AgentTask, PreviousAgentOutput } from '../agents/base-agent';
 import type { LoadedAgent } from '../agents/loader';
+import type { Repositories } from '../db/repositories';
 import type { ExecuteDeps } from './execute-agent';
 import { checkedOutput, parsedOptions } from '../agents/agent-io';
 import { agentContext, type ContextWrites } from './agent-context';
@@ -13,6 +15,7 @@ import { wrapEach } from '../llm/fallback';
 import { MeteredModel } from './metered-model';
 import { ModelCalls } from './model-calls';
 import type { TokenWriter } from './token-writer';
+import { storeWithFacts } from './stored-values';
 import { Watch } from './watch';
 
 /** One opened attempt: what every later write of it is conditional on. */
@@ -48,8 +51,7 @@ export async function runTurn(deps: ExecuteDeps, turn: Turn): Promise<AgentResul
   });
   return {
     agentRunId,
-    output: await deps.repositories.values.store(tenantId, output),
-    effects: { context: await stored(deps, tenantId, writes) },
+    ...(await storedTurn(deps, { input, output, writes })),
     usage: calls.usage,
   };
 }
@@ -76,31 +78,77 @@ async function finishing<T>({ deps, calls, tokens }: Unfinished, work: () => Pro
   }
 }
 
-async function agentTask({ repositories }: ExecuteDeps, { input, agent }: Turn): Promise<AgentTask> {
-  const { tenantId, runId } = input;
+async function agentTask(
+  { repositories, readPrevious }: ExecuteDeps,
+  { input, agent }: Turn,
+): Promise<AgentTask> {
+  const { tenantId, runId, address, earlier = 0 } = input;
+  const readable = (output: PreviousOutput) => previousOutput(repositories, { tenantId, runId, output });
+  // The workflow alone knows the order; it is asked only by those who want more than the latest.
+  const all = async () => (await readPrevious(runId, address)).slice(0, earlier).map(readable);
   return {
     text: textOf(await repositories.values.load(tenantId, input.task)),
     input: (await repositories.values.load(tenantId, input.runInput)) as JsonObject,
     options: parsedOptions(agent.manifest, input.stepInput),
-    previous: input.previous.map(({ agent: name, address, output }) => ({
-      agent: name,
-      address,
-      read: async (): Promise<Json> => {
-        const value = output ?? (await repositories.agentRuns.outputOf(tenantId, runId, address));
-        if (value === undefined)
-          throw new AppError('INTERNAL', `The output of ${name} (${address}) is not in the database`);
-        return repositories.values.load(tenantId, value);
-      },
-    })),
+    previous: input.previous.map(readable),
+    ...(earlier > 0 ? { earlier: all } : {}),
   };
 }
 
-async function stored({ repositories }: ExecuteDeps, tenantId: string, writes: ContextWrites) {
-  return Promise.all(
-    [...writes].map(async ([key, value]) => ({
-      op: 'set' as const,
-      key,
-      value: await repositories.values.store(tenantId, value),
-    })),
+interface Previous {
+  readonly tenantId: string;
+  readonly runId: string;
+  readonly output: PreviousOutput;
+}
+
+function previousOutput(
+  { agentRuns, values }: Repositories,
+  { tenantId, runId, output: { agent, address, output } }: Previous,
+): PreviousAgentOutput {
+  return {
+    agent,
+    address,
+    read: async (): Promise<Json> => {
+      const value = output ?? (await agentRuns.outputOf(tenantId, runId, address));
+      if (value === undefined)
+        throw new AppError('INTERNAL', `The output of ${agent} (${address}) is not in the database`);
+      return values.load(tenantId, value);
+    },
+  };
+}
+
+interface Ended {
+  readonly input: ExecuteAgentInput;
+  readonly output: Json;
+  readonly writes: ContextWrites;
+}
+
+/** Stores what the turn brought: small values inline, of the others references and what the plan asks of them. */
+async function storedTurn(
+  { repositories }: ExecuteDeps,
+  { input, output, writes }: Ended,
+): Promise<Pick<AgentResult, 'output' | 'effects' | 'facts'>> {
+  const { tenantId, factsWanted, inlineBytes = LIMITS.inlineValueBytes } = input;
+  const wanted = factsWanted?.output ?? [];
+  const { value, facts } = await storeWithFacts(repositories, {
+    tenantId,
+    json: output,
+    factsWanted: wanted,
+    inlineBytes,
+  });
+  // Many keys share what one result may hold.
+  const share = Math.min(inlineBytes, Math.floor(LIMITS.inlineWritesBytes / writes.size));
+  const context = await Promise.all(
+    [...writes].map(async ([key, json]) => {
+      const asked = factsWanted?.context[key] ?? [];
+      const written = { tenantId, json, factsWanted: asked, inlineBytes: share };
+      return { key, ...(await storeWithFacts(repositories, written)) };
+    }),
   );
+  const known: FactsByBlob = Object.assign({}, facts, ...context.map((write) => write.facts));
+  return {
+    output: value,
+    effects: { context: context.map((write) => ({ op: 'set', key: write.key, value: write.value })) },
+    ...(Object.keys(known).length === 0 ? {} : { facts: known }),
+  };
 }

@@ -1,5 +1,6 @@
 import { uuidv7 } from 'uuidv7';
-import type { FinishRunInput, SettleAgentInput, SettledAgent } from '../protocol/run';
+import { AppError } from '../protocol/failures';
+import type { AppendEventsInput, FinishRunInput, SettleAgentInput, SettledAgent } from '../protocol/run';
 import type { ActivityDeps } from '.';
 
 /** Closes the row of an execution that is over for the workflow; adopts the result of one that had completed after all. */
@@ -39,5 +40,17 @@ export function createFinishRun({ repositories, log }: ActivityDeps) {
       events: input.events,
     });
     log.info({ runId, tenant: tenantId, status, code: failure?.code }, 'run ended');
+  };
+}
+
+/** Writes down decisions that no activity is about to carry. A run that is over takes none, and needs none. */
+export function createAppendEvents({ repositories, log }: ActivityDeps) {
+  return async ({ tenantId, runId, events }: AppendEventsInput): Promise<void> => {
+    try {
+      await repositories.events.append(tenantId, runId, events);
+    } catch (error) {
+      if (!AppError.is(error) || error.code !== 'RUN_FINAL') throw error;
+      log.info({ runId, tenant: tenantId, events: events.length }, 'decisions of a run that had ended');
+    }
   };
 }

@@ -18,8 +18,12 @@ export interface AgentTask {
   readonly input: Json;
   /** The step's own input, already parsed by the manifest's input schema. */
   readonly options: Json;
-  /** What came before, in plan order: earlier steps of the sequences around this one, or the branches to aggregate. */
+  /**
+   * What came before, in plan order: earlier steps of the sequences around this one, or the branches to aggregate.
+   * The latest of it where there is much; then `earlier` reads what came before that.
+   */
   readonly previous: readonly PreviousAgentOutput[];
+  readonly earlier?: () => Promise<readonly PreviousAgentOutput[]>;
 }
 
 /** Logs one line; run, agent, attempt and tenant are already in it. */

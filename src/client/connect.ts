@@ -35,6 +35,7 @@ export async function createClient(options: ClientOptions = {}): Promise<Ensembl
       notifications,
       temporal,
       taskQueue: config.ENSEMBLE_TASK_QUEUE,
+      startsPerHistory: config.ENSEMBLE_STARTS_PER_HISTORY,
       tenantId: options.tenantId ?? LOCAL_TENANT_ID,
       projectId: options.projectId ?? DEFAULT_PROJECT_ID,
       close: async () => {

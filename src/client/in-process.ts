@@ -32,6 +32,7 @@ export interface InProcessOptions {
   readonly notifications: RunNotifications;
   readonly temporal: Client;
   readonly taskQueue: string;
+  readonly startsPerHistory?: number;
   readonly tenantId: string;
   readonly projectId: string;
   /** Closes what the client was given to own. */

@@ -28,6 +28,11 @@ export class Roster {
     this.update(name, { status: left > 0 ? 'busy' : ok ? 'idle' : 'failed', lastHeartbeat: at });
   }
 
+  /** Puts members where they were when nothing ran. */
+  restore(members: readonly AgentInfo[]): void {
+    for (const member of members) if (this.members.has(member.name)) this.members.set(member.name, member);
+  }
+
   list(): readonly AgentInfo[] {
     return [...this.members.values()];
   }

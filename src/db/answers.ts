@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { AgentResult, AgentVersion, Degradation, Usage } from '../protocol/agent';
 import { AppError, type Failure, isFailureCode } from '../protocol/failures';
-import { Value } from '../protocol/json';
-import { AGENT_RUN_STATUSES, RUN_STATUSES } from '../protocol/run';
+import { Json, Value } from '../protocol/json';
+import { AGENT_RUN_STATUSES, RUN_STATUSES, type RunBounds } from '../protocol/run';
 
 // A newer version may have written codes that this one does not know; the message still tells.
 const code = z.string().transform((value) => (isFailureCode(value) ? value : 'INTERNAL'));
@@ -26,6 +26,7 @@ export const StoredAgentResult: z.ZodType<AgentResult> = z.object({
     context: z.array(z.object({ op: z.literal('set'), key: z.string(), value: Value })),
   }),
   usage: StoredUsage,
+  facts: z.record(z.string(), z.record(z.string(), Json)).optional(),
 });
 
 export const StoredAgents: z.ZodType<readonly AgentVersion[]> = z.array(
@@ -37,6 +38,8 @@ export const StoredAgents: z.ZodType<readonly AgentVersion[]> = z.array(
     timeoutMs: z.number(),
   }),
 );
+
+export const StoredBounds: z.ZodType<RunBounds> = z.object({ executions: z.number(), depth: z.number() });
 
 export const StoredDegraded: z.ZodType<readonly Degradation[]> = z.array(
   z.object({
@@ -65,6 +68,7 @@ export const CreateAnswer = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.enum(['created', 'existing']), runId: z.string(), status: z.enum(RUN_STATUSES) }),
   z.object({ outcome: z.literal('conflict'), runId: z.string() }),
   z.object({ outcome: z.literal('project-unknown') }),
+  z.object({ outcome: z.literal('parent-final') }),
 ]);
 
 export const AppendAnswer = z.discriminatedUnion('outcome', [

@@ -4,7 +4,7 @@ import type { Failure } from '../protocol/failures';
 import type { Json, JsonObject, Value } from '../protocol/json';
 import type { ModelCallRecord } from '../protocol/model-call';
 import type { Step } from '../protocol/plan';
-import type { AgentRunStatus, RunStatus } from '../protocol/run';
+import type { AgentRunStatus, RunBounds, RunStatus } from '../protocol/run';
 import type { SideEffects, ToolCallStatus } from '../protocol/tool-call';
 
 /** How urgent a message is, lowest first. */
@@ -27,6 +27,10 @@ export interface RunRow {
   readonly agents: readonly AgentVersion[];
   readonly idempotencyKey: string | null;
   readonly requestHash: string;
+  /** Of a child run: the run that it is a step of, and which. */
+  readonly parentRunId: string | null;
+  readonly parentAddress: string | null;
+  readonly bounds: RunBounds | null;
   readonly result: Value | null;
   readonly failure: Failure | null;
   readonly degraded: readonly Degradation[];

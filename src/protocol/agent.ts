@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { FailureCode } from './failures';
-import type { Value } from './json';
+import type { Json, Value } from './json';
 
 export const AgentName = z
   .string()
@@ -100,6 +100,8 @@ export interface AgentResult {
   readonly output: Value;
   readonly effects: Effects;
   readonly usage: Usage;
+  /** What the plan's predicates ask of the blobs in it: by SHA-256, then by JSON pointer. */
+  readonly facts?: { readonly [blob: string]: { readonly [pointer: string]: Json } } | undefined;
 }
 
 /** A step that finally failed, and what was done instead. `agent` is the agent's name, or the type of a composite step. */

@@ -14,6 +14,8 @@ export const EVENT_TYPES = [
   'tool.outcome-unknown',
   'tool.resolved',
   'context.changed',
+  'run.child-accepted',
+  'run.child-ended',
   'run.completed',
   'run.failed',
   'run.cancelled',

@@ -37,6 +37,7 @@ export const FAILURES = {
   STEP_UNDECIDED: { retry: false, http: 500, exit: 3, log: 'warn' },
   QUORUM_MISSED: { retry: false, http: 500, exit: 3, log: 'warn' },
   ATTEMPT_FENCED: { retry: true, http: 409, exit: 3, log: 'warn' },
+  RUN_LIMIT: { retry: false, http: 500, exit: 3, log: 'warn' },
   RUN_FAILED: { retry: false, http: 500, exit: 3, log: 'warn' },
   RUN_FINAL: { retry: false, http: 409, exit: 3, log: 'info' },
   RUN_TERMINATED: { retry: false, http: 409, exit: 3, log: 'warn' },

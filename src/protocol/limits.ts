@@ -2,6 +2,8 @@
 export const LIMITS = {
   /** Values up to this size travel in histories and rows; larger ones become blobs. */
   inlineValueBytes: 8 * 1024,
+  /** All context writes of one turn together. */
+  inlineWritesBytes: 64 * 1024,
   taskBytes: 64 * 1024,
   inputBytes: 256 * 1024,
   blobBytes: 32 * 1024 * 1024,
@@ -11,6 +13,10 @@ export const LIMITS = {
   planBytes: 256 * 1024,
   /** Agent executions that a plan may come to at worst, child runs included: below what one history holds. */
   executionsPerRun: 5_000,
+  /** What a run's result names; its rows and its story have all. */
+  degradationsPerRun: 200,
+  /** What a workflow that continues as new hands to itself. */
+  carriedBytes: 256 * 1024,
   /** Runs inside runs. */
   runDepth: 5,
   optionsPerStep: 50,

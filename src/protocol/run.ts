@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { AgentResult, AgentStatus, AgentVersion, Degradation, Usage } from './agent';
 import type { NewEvent } from './event';
 import type { Failure } from './failures';
+import type { Carried } from './carried';
 import { type Json, JsonObject, type Value } from './json';
 import { LIMITS } from './limits';
 import { PlanShorthand, Step } from './plan';
@@ -37,6 +38,34 @@ export interface RunWorkflowInput {
   readonly input: Value;
   readonly plan: Step;
   readonly agents: readonly AgentVersion[];
+  /** What predicates ask of task and input where those are blobs: by SHA-256, then by JSON pointer. */
+  readonly facts?: FactsByBlob;
+  /** What this run may do, where that is less than any run may. */
+  readonly bounds?: RunBounds;
+  /** The run that this one is a step of. */
+  readonly parent?: ParentRun;
+  /** Agent executions, child runs and timers after which the workflow continues as new. Default: 500. */
+  readonly startsPerHistory?: number;
+  /** Only where the workflow has continued as new. */
+  readonly carried?: Carried;
+}
+
+export interface FactsByBlob {
+  readonly [blob: string]: { readonly [pointer: string]: Json };
+}
+
+/** What a run may still do; a child run starts with what its parent has left. */
+export interface RunBounds {
+  /** Agent executions. */
+  readonly executions: number;
+  /** Runs inside runs. */
+  readonly depth: number;
+}
+
+/** Where a child run stands in its parent. */
+export interface ParentRun {
+  readonly runId: string;
+  readonly address: string;
 }
 
 /** The run workflow's own return value; the full result is read from PostgreSQL. */
@@ -87,12 +116,24 @@ export interface ExecuteAgentInput {
   readonly task: Value;
   readonly runInput: Value;
   readonly stepInput: Json;
+  /** The latest of what came before. */
   readonly previous: readonly PreviousOutput[];
+  /** How many outputs came before those; the workflow answers with their addresses when it is asked. */
+  readonly earlier?: number;
+  /** Values above this size become blobs. Default: LIMITS.inlineValueBytes. */
+  readonly inlineBytes?: number;
+  /** Pointers that the plan's predicates ask for, of the output and of context keys. */
+  readonly factsWanted?: AgentFactsWanted;
   readonly maxAttempts: number;
   /** Attempts that counted before this activity was scheduled; its own come on top. */
   readonly attemptsBefore: number;
   /** Events the workflow decided since the last activity returned; appended first, by key. */
   readonly events: readonly NewEvent[];
+}
+
+export interface AgentFactsWanted {
+  readonly output: readonly string[];
+  readonly context: { readonly [key: string]: readonly string[] };
 }
 
 /** Input of `settleAgent`: closes the row of an execution that will not be tried again, or adopts what the row holds. */
@@ -124,4 +165,64 @@ export interface FinishRunInput {
   readonly degraded: readonly Degradation[];
   readonly usage: Usage;
   readonly events: readonly NewEvent[];
+}
+
+/** Input of `appendEvents`: decisions of the workflow that no activity is about to carry. */
+export interface AppendEventsInput {
+  readonly tenantId: string;
+  readonly runId: string;
+  readonly events: readonly NewEvent[];
+}
+
+/** Input of `acceptRun`: a child run to be, by its place in the parent; asked twice, the same run is meant. */
+export interface AcceptRunInput {
+  readonly tenantId: string;
+  readonly projectId: string;
+  readonly parent: ParentRun;
+  readonly plan: Step;
+  readonly agents: readonly AgentVersion[];
+  readonly task: Value;
+  readonly input: Value;
+  readonly bounds: RunBounds;
+  /** Decisions of the parent that no activity has carried yet. */
+  readonly events: readonly NewEvent[];
+}
+
+/** A child run whose row is there. */
+export interface AcceptedRun {
+  readonly runId: string;
+  readonly task: Value;
+  readonly input: Value;
+  readonly facts: FactsByBlob;
+}
+
+/** Input of `readRun`: how a child run stands, and its output in the form that the parent can hold. */
+export interface ReadRunInput {
+  readonly tenantId: string;
+  readonly runId: string;
+  readonly inlineBytes: number;
+  readonly factsWanted: readonly string[];
+}
+
+/** A run as its row tells it. */
+export interface RunReading {
+  readonly status: RunStatus;
+  readonly output: Value;
+  readonly facts: FactsByBlob;
+  readonly failure: Failure | null;
+  readonly usage: Usage | null;
+}
+
+/** Input of `storeValues`: values that are too large together to be carried on. */
+export interface StoreValuesInput {
+  readonly tenantId: string;
+  readonly runId: string;
+  readonly values: readonly Json[];
+  readonly factsWanted: readonly string[];
+}
+
+/** The same values by reference, in the same order, and what is known of them. */
+export interface StoredValues {
+  readonly values: readonly Value[];
+  readonly facts: FactsByBlob;
 }

@@ -12,6 +12,7 @@ export interface ReconcilerOptions {
   readonly repositories: Repositories;
   readonly temporal: Client;
   readonly taskQueue: string;
+  readonly startsPerHistory?: number;
   readonly log: Logger;
   /** The pace of all processes of one database together; 10 s. */
   readonly intervalMs?: number | undefined;

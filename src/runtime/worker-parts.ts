@@ -67,8 +67,8 @@ export async function createWorkerParts(setup: WorkerSetup): Promise<WorkerParts
   const target = temporalTarget(environment);
   const client = await connectClient(target);
   cleanup.defer(() => client.connection.close());
-  const { ENSEMBLE_TASK_QUEUE: taskQueue } = config;
-  cleanup.use(startReconciler({ repositories, temporal: client, taskQueue, log }));
+  const { ENSEMBLE_TASK_QUEUE: taskQueue, ENSEMBLE_STARTS_PER_HISTORY: startsPerHistory } = config;
+  cleanup.use(startReconciler({ repositories, temporal: client, taskQueue, startsPerHistory, log }));
   cleanup.use(startTokenExpiry({ repositories, actor: client.options.identity, log }));
   const owned = cleanup.move();
   return {

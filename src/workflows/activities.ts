@@ -2,9 +2,7 @@ import { ActivityCancellationType, proxyActivities, proxyLocalActivities } from 
 import type { Activities } from '../activities';
 import type { AgentStep } from '../protocol/plan';
 import type { AgentVersion } from '../protocol/agent';
-
-/** Temporal's exponential backoff for agents: 2 s, 4 s, 8 s, then given up. */
-const DEFAULT_RETRY = { maxAttempts: 4, initialIntervalMs: 2_000, maxIntervalMs: 8_000 } as const;
+import { DEFAULT_RETRY } from '../core/retry';
 
 /** A step's retry policy with what it leaves open filled in. */
 export function retryOf({ retry = {} }: AgentStep): { [K in keyof typeof DEFAULT_RETRY]: number } {
@@ -61,11 +59,12 @@ const BOOKKEEPING = {
   startToCloseTimeout: '30s',
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
 } as const;
-export const { settleAgent } = proxyActivities<Activities>(BOOKKEEPING);
+export const { settleAgent, storeValues } = proxyActivities<Activities>(BOOKKEEPING);
 
-/** In the workflow task itself: nothing runs beside it any more, and one way to the server and back is saved. */
-export const { finishRun } = proxyLocalActivities<Pick<Activities, 'finishRun'>>({
+/** In the workflow task itself: one way to the server and back is saved. */
+const local = proxyLocalActivities<Activities>({
   ...BOOKKEEPING,
   // Longer waits than this are timers in the history: a workflow task must not be held for ever.
   localRetryThreshold: '2s',
 });
+export const { finishRun, appendEvents, acceptRun, readRun } = local;

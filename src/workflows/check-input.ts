@@ -1,20 +1,22 @@
 import type { AgentVersion } from '../protocol/agent';
 import type { BlobRef } from '../protocol/json';
 import { LIMITS } from '../protocol/limits';
-import type { RunWorkflowInput } from '../protocol/run';
+import type { ParentRun, RunBounds, RunWorkflowInput } from '../protocol/run';
 import {
   agentName,
   anything,
   type Check,
-  firstProblem,
   isObject,
   listOf,
+  mapOf,
   matching,
   notWanted,
   objectOf,
+  optional,
   text,
   whole,
 } from './check';
+import { carriedCheck } from './check-carried';
 import { checkPlan } from './check-plan';
 import { fail } from './failure';
 
@@ -39,6 +41,13 @@ export function checkContextKey(key: unknown): string | undefined {
   // Clients of other languages send an argument left out as null.
   if (key === undefined || key === null) return undefined;
   return typeof key === 'string' ? key : fail('INPUT_INVALID', notWanted(key, 'key', 'must be text'));
+}
+
+/** The address that the `previous` query names. */
+export function checkAddress(address: unknown): string {
+  return typeof address === 'string'
+    ? address
+    : fail('INPUT_INVALID', notWanted(address, 'address', 'must be text'));
 }
 
 function inputProblem(input: unknown): string | undefined {
@@ -68,10 +77,7 @@ const blobRef = objectOf<BlobRef>({
 const VALUES: Readonly<Record<string, Check>> = {
   inline: anything,
   ref: blobRef,
-  record: (entries, place) =>
-    isObject(entries)
-      ? firstProblem(Object.values(entries).entries(), (index, entry) => value(entry, `${place}[${index}]`))
-      : `${place} must be an object`,
+  record: (entries, place) => mapOf(value)(entries, place),
   list: (entries, place) => listOf(value, { min: 0, max: Number.MAX_SAFE_INTEGER })(entries, place),
 };
 
@@ -83,6 +89,8 @@ function value(given: unknown, place: string): string | undefined {
     return `${place} must be one of ${Object.keys(VALUES).join(', ')}`;
   return check(given[kind], `${place}.${kind}`);
 }
+
+const facts = mapOf(mapOf(anything));
 
 const agentVersion = objectOf<AgentVersion>({
   name: agentName,
@@ -104,4 +112,14 @@ const runInput = objectOf<RunWorkflowInput>({
   input: value,
   plan: checkPlan,
   agents: listOf(agentVersion, { min: 1, max: LIMITS.agentsPerRun }),
+  facts: optional(facts),
+  bounds: optional(
+    objectOf<RunBounds>({
+      executions: whole(0, LIMITS.executionsPerRun),
+      depth: whole(0, LIMITS.runDepth),
+    }),
+  ),
+  parent: optional(objectOf<ParentRun>({ runId: uuid, address: text })),
+  startsPerHistory: optional(whole(1, Number.MAX_SAFE_INTEGER)),
+  carried: optional(carriedCheck(value)),
 });

@@ -53,7 +53,15 @@ export const objectOf =
     );
   };
 
-export function firstProblem<K, V>(
+/** Every entry of an object whose keys may be anything. */
+export const mapOf =
+  (check: Check): Check =>
+  (entries, place) =>
+    isObject(entries)
+      ? firstProblem(Object.values(entries).entries(), (index, entry) => check(entry, `${place}[${index}]`))
+      : `${place} must be an object`;
+
+function firstProblem<K, V>(
   entries: Iterable<[K, V]>,
   problemOf: (key: K, value: V) => string | undefined,
 ): string | undefined {

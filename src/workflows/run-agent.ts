@@ -1,60 +1,103 @@
-import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { isCancellation } from '@temporalio/workflow';
 import type { AgentResult } from '../protocol/agent';
 import { FAILURES, type Failure } from '../protocol/failures';
 import type { AgentStep } from '../protocol/plan';
-import type { ExecuteAgentInput, PreviousOutput, SettledAgent } from '../protocol/run';
+import type { ExecuteAgentInput, SettledAgent } from '../protocol/run';
+import { factsWantedAt } from '../core/plan/facts-wanted';
+import { leavesOf } from '../core/strategies/child-scope';
 import type { StepOutcome } from '../core/strategies/strategy';
+import { latestOf } from '../core/trail';
 import { agentActivity, retryOf, settleAgent } from './activities';
 import { isAgentResult, isSettledAgent } from './check-result';
-import { showProgress } from './details';
 import { fail, failureOf } from './failure';
-import type { Execution, RunState } from './run-state';
+import type { Execution } from './progress';
+import type { RunState } from './run-state';
+import type { AttemptEnd, Done, Place, Running } from './running';
 
-interface Turn {
-  readonly step: AgentStep;
-  readonly address: string;
-  readonly previous: readonly PreviousOutput[];
+type Turn = Pick<Place<AgentStep>, 'step' | 'address' | 'trail' | 'cancellation'>;
+
+/** An agent's execution as a step: it begins when the gate lets it in. */
+export class AgentRun implements Running {
+  private readonly withdraw: () => void;
+  private stopped = false;
+
+  constructor(
+    run: RunState,
+    private readonly turn: Turn,
+    ended: Done<AttemptEnd>,
+  ) {
+    const { step, address } = turn;
+    this.withdraw = run.gate.enter(() =>
+      run.follow(runAgent(run, turn), (outcome) => {
+        run.trails.delete(address);
+        const outputs = outcome.type === 'done' ? [{ address, agent: step.agent }] : [];
+        if (!this.stopped) ended({ outcome, outputs, own: true });
+        run.gate.leave();
+      }),
+    );
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.withdraw();
+    this.turn.cancellation.cancel();
+  }
+
+  carried(): Record<string, never> {
+    return {};
+  }
 }
 
 /** How often an execution whose attempts did not count is scheduled again, before that is its end. */
 const MOST_ROUNDS = 10;
 
 /**
- * One agent execution: one activity, its retries, and what its end means. Rethrows cancellation once the row is closed.
+ * One agent execution: one activity, its retries, and what its end means. It ends once its row is closed.
  * Every promise of workflow code costs the stack trace that the SDK keeps of it, so this is one function, not five.
  */
-export async function runAgent(run: RunState, turn: Turn): Promise<StepOutcome> {
-  const execution: Execution = { address: turn.address, agent: turn.step.agent, status: 'running' };
-  run.executions.push(execution);
+async function runAgent(run: RunState, turn: Turn): Promise<StepOutcome> {
+  const { cancellation } = turn;
+  if (run.used >= run.bounds.executions) return { type: 'failed', failure: tooMany(run) };
+  run.used += 1;
+  run.trails.set(turn.address, turn.trail);
+  const execution = run.progress.started(turn.address, turn.step.agent);
   run.roster.started(execution.agent, now());
-  showProgress(run);
   let attempts = 0;
   for (let round = 1; ; round += 1) {
     try {
       const input = inputOf(run, turn, attempts);
-      const result = await agentActivity({ ...turn, agent: input.agent, round, attempts })(input);
+      const activity = agentActivity({ ...turn, agent: input.agent, round, attempts });
+      const result = await cancellation.run(() => activity(input));
       run.delivered(input.events);
       // Anybody who may speak to Temporal may complete an activity, with anything.
       if (!isAgentResult(result))
         fail('INTERNAL', 'The activity was completed with something that is no result');
-      return completed(run, execution, result);
+      return completed(run, turn, { execution, result });
     } catch (error) {
-      if (isCancellation(error)) return await cancelled(run, turn, { execution, error });
+      if (isCancellation(error)) return await cancelled(run, turn, execution);
       const settled = await settle(run, turn, {
         status: 'failed',
         failure: failureOf(error),
         retry: round < MOST_ROUNDS,
       });
-      if (settled.outcome === 'adopted') return completed(run, execution, settled.result);
+      if (settled.outcome === 'adopted') return completed(run, turn, { execution, result: settled.result });
       if (settled.outcome === 'closed') return failed(run, execution, failureOf(error));
       attempts = settled.attempts;
     }
   }
 }
 
-function inputOf(run: RunState, { step, address, previous }: Turn, attempts: number): ExecuteAgentInput {
+function tooMany({ bounds }: RunState): Failure {
+  const message = `The run has made ${bounds.executions} agent executions, its limit; split the work into several runs`;
+  return { code: 'RUN_LIMIT', message };
+}
+
+function inputOf(run: RunState, { step, address, trail }: Turn, attempts: number): ExecuteAgentInput {
   const { tenantId, projectId, runId, task, input } = run.input;
   const agent = run.agent(step.agent);
+  const { previous, earlier } = latestOf(trail);
+  const wanted = { output: factsWantedAt(run.wanted, address), context: run.wanted.context };
+  const wantsFacts = wanted.output.length > 0 || Object.keys(wanted.context).length > 0;
   return {
     tenantId,
     projectId,
@@ -65,38 +108,46 @@ function inputOf(run: RunState, { step, address, previous }: Turn, attempts: num
     runInput: input,
     stepInput: step.input ?? null,
     previous,
+    ...(earlier > 0 ? { earlier } : {}),
+    ...(wantsFacts ? { factsWanted: wanted } : {}),
+    inlineBytes: run.inlineBytes,
     maxAttempts: retryOf(step).maxAttempts,
     attemptsBefore: attempts,
     events: run.pendingEvents(),
   };
 }
 
-function completed(run: RunState, execution: Execution, result: AgentResult): StepOutcome {
-  run.applyTurn(execution, result);
+interface Completion {
+  readonly execution: Execution;
+  readonly result: AgentResult;
+}
+
+function completed(
+  run: RunState,
+  { step, cancellation }: Turn,
+  { execution, result }: Completion,
+): StepOutcome {
+  // It was done before it heard that it was not needed: it counts in the bill and nowhere else.
+  const wanted = !cancellation.consideredCancelled;
+  run.applyTurn(execution, wanted ? result : { ...result, effects: { context: [] } });
   run.roster.ended(execution.agent, now(), true);
-  showProgress(run);
-  return { type: 'done', output: result.output };
+  run.progress.ended(execution, 'completed');
+  return { type: 'done', output: result.output, leaves: leavesOf(step, result.output) };
 }
 
 function failed(run: RunState, execution: Execution, failure: Failure): StepOutcome {
-  execution.status = 'failed';
   run.roster.ended(execution.agent, now(), false);
-  showProgress(run);
+  run.progress.ended(execution, 'failed');
   return { type: 'failed', failure };
 }
 
-async function cancelled(
-  run: RunState,
-  turn: Turn,
-  { execution, error }: { readonly execution: Execution; readonly error: unknown },
-): Promise<never> {
-  execution.status = 'cancelled';
+async function cancelled(run: RunState, turn: Turn, execution: Execution): Promise<StepOutcome> {
   const failure: Failure = { code: 'RUN_CANCELLED', message: 'Cancelled before it finished' };
-  await CancellationScope.nonCancellable(() =>
-    settle(run, turn, { status: 'cancelled', failure, retry: false }),
-  );
+  const settled = await settle(run, turn, { status: 'cancelled', failure, retry: false });
+  if (settled.outcome === 'adopted') return completed(run, turn, { execution, result: settled.result });
   run.roster.ended(execution.agent, now(), false);
-  throw error;
+  run.progress.ended(execution, 'cancelled');
+  return { type: 'cancelled' };
 }
 
 interface Ended {

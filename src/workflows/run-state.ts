@@ -1,31 +1,65 @@
 import type { AgentResult, AgentVersion, Degradation, Usage } from '../protocol/agent';
 import type { EventType, NewEvent } from '../protocol/event';
 import type { Json, JsonObject, Value } from '../protocol/json';
-import type { RunStatus, RunWorkflowInput } from '../protocol/run';
+import { LIMITS } from '../protocol/limits';
+import type { RunBounds, RunStatus, RunWorkflowInput } from '../protocol/run';
+import { agentsOf } from '../core/addresses';
 import { applyWrites, type SharedContext } from '../core/context';
+import type { Facts } from '../core/facts';
+import { type FactsWanted, factsWanted } from '../core/plan/facts-wanted';
 import { Roster } from '../core/roster';
+import type { Decided } from '../core/strategies/strategy';
+import type { Trail } from '../core/trail';
 import { addUsage, NO_USAGE } from '../core/usage';
 import { fail } from './failure';
+import { Gate } from './gate';
+import { Progress } from './progress';
 
-/** One agent execution as the workflow sees it; attempts are known to PostgreSQL only. */
-export interface Execution {
+const MOST_INLINE_BYTES = 96 * 1024;
+const LEAST_INLINE_BYTES = 256;
+const MESSAGE_CHARS = 300;
+
+/** Where an event belongs; `part` tells several of one type apart. */
+interface At {
   readonly address: string;
-  readonly agent: string;
-  status: 'running' | 'completed' | 'failed' | 'skipped' | 'fell back' | 'cancelled';
+  readonly agent?: string;
+  readonly part?: string;
 }
 
 /** What the workflow knows of its run. Nothing in it grows with messages or transcripts. */
 export class RunState {
   status: RunStatus = 'running';
   usage: Usage = NO_USAGE;
-  readonly degraded: Degradation[] = [];
-  readonly executions: Execution[] = [];
-  readonly roster: Roster;
-  private context: SharedContext;
+  facts: Facts;
+  /** Agent executions started, and those set aside for child runs. */
+  used = 0;
+  /** Whether the parent wants to be told of the end. */
+  tellsEnd = false;
+  context: SharedContext;
+  roster: Roster;
+  degraded: Degradation[] = [];
+  progress: Progress;
+  readonly gate: Gate;
+  readonly wanted: FactsWanted;
+  readonly bounds: RunBounds;
+  /** Values above this become blobs: all that the plan's agents leave must fit into what is carried on. */
+  readonly inlineBytes: number;
+  /** What came before each agent that is at work, by its address. */
+  readonly trails = new Map<string, Trail>();
+  /** Whom to tell that a child run has ended. */
+  readonly childEnds = new Map<string, () => void>();
   private pending: readonly NewEvent[] = [];
+  private breakDown: (error: unknown) => void = fail.bind(undefined, 'INTERNAL', 'Nobody awaits the run');
 
   constructor(readonly input: RunWorkflowInput) {
     this.roster = new Roster(input.agents);
+    this.progress = new Progress(this);
+    this.gate = new Gate(this);
+    this.wanted = factsWanted(input.plan);
+    this.facts = input.facts ?? {};
+    this.bounds = input.bounds ?? { executions: LIMITS.executionsPerRun, depth: LIMITS.runDepth };
+    const share = Math.floor(MOST_INLINE_BYTES / agentsOf(input.plan).length);
+    this.inlineBytes = Math.max(LEAST_INLINE_BYTES, Math.min(LIMITS.inlineValueBytes, share));
     this.context = applyWrites(
       new Map(),
       [
@@ -50,13 +84,17 @@ export class RunState {
   }
 
   /** Applies everything a completed turn did, in the workflow task that sees it: nothing half, nothing twice. */
-  applyTurn(execution: Execution, result: AgentResult): void {
-    execution.status = 'completed';
+  applyTurn(at: { readonly address: string; readonly agent: string }, result: AgentResult): void {
     this.usage = addUsage(this.usage, result.usage);
-    const output = { op: 'set', key: `outputs.${execution.agent}`, value: result.output } as const;
-    this.context = applyWrites(this.context, [...result.effects.context, output], execution.agent);
+    this.learn(result.facts);
+    const output = { op: 'set', key: `outputs.${at.agent}`, value: result.output } as const;
+    this.context = applyWrites(this.context, [...result.effects.context, output], at.agent);
     const keys = result.effects.context.map(({ key }) => key);
-    if (keys.length > 0) this.note('context.changed', execution, { keys });
+    if (keys.length > 0) this.note('context.changed', at, { keys });
+  }
+
+  learn(facts: Facts | undefined): void {
+    if (facts !== undefined) this.facts = { ...this.facts, ...facts };
   }
 
   setStatus(status: RunStatus): void {
@@ -68,18 +106,26 @@ export class RunState {
     );
   }
 
+  /** The result names so many at most; the rows and the story name all. */
   degrade(degradation: Degradation): void {
-    this.degraded.push(degradation);
-    const { address, agent, code, message, instead } = degradation;
+    const { address, agent, code, instead } = degradation;
+    const message = degradation.message.slice(0, MESSAGE_CHARS);
+    if (this.degraded.length < LIMITS.degradationsPerRun) this.degraded.push({ ...degradation, message });
     if (instead === 'failed') return;
     const type: EventType = instead === 'skipped' ? 'agent.skipped' : 'agent.fell-back';
     this.note(type, { address, agent }, { code, message });
   }
 
+  /** A choice that was made, once: what follows from it is in the history, so it is never made again. */
+  decided(at: { readonly address: string; readonly part: string }, decided: Decided): void {
+    this.note('step.decided', at, { ...decided });
+  }
+
   /** A decision of the workflow: it rides in every activity scheduled from now on, until one that carried it returns. */
-  note(type: EventType, at: { address: string; agent: string }, data: JsonObject): void {
-    const key = `${type}:${at.address}`;
-    this.pending = [...this.pending, { key, type, address: at.address, agent: at.agent, data }];
+  note(type: EventType, { address, agent, part }: At, data: JsonObject): void {
+    const key = `${type}:${address}${part === undefined ? '' : `:${part}`}`;
+    const event = { key, type, address, ...(agent === undefined ? {} : { agent }), data };
+    this.pending = [...this.pending, event];
   }
 
   pendingEvents(): readonly NewEvent[] {
@@ -88,11 +134,32 @@ export class RunState {
 
   /** An activity that carried these has returned: they are in the log. */
   delivered(events: readonly NewEvent[]): void {
+    if (events.length === 0) return;
     const keys = new Set(events.map(({ key }) => key));
     this.pending = this.pending.filter(({ key }) => !keys.has(key));
   }
 
+  /** Goes on with what a promise brings. What is thrown on the way, a fault of ours, ends the workflow task. */
+  follow<T>(promise: Promise<T>, next: (value: T) => void): void {
+    const { breakDown } = this;
+    promise.then((value) => {
+      try {
+        next(value);
+      } catch (error) {
+        breakDown(error);
+      }
+    }, breakDown);
+  }
+
+  /** Waits for an end that comes by callback. */
+  ending<T>(begin: (end: (value: T) => void) => void): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.breakDown = reject;
+      begin(resolve);
+    });
+  }
+
   planView(): Json {
-    return { plan: this.input.plan as unknown as Json, executions: this.executions.map((e) => ({ ...e })) };
+    return { plan: this.input.plan as unknown as Json, ...this.progress.view() };
   }
 }

@@ -1,169 +1,161 @@
-import { CancellationScope } from '@temporalio/workflow';
+import type { CarriedStep } from '../protocol/carried';
 import type { Failure } from '../protocol/failures';
-import type { CompositeStep, Step } from '../protocol/plan';
-import type { PreviousOutput } from '../protocol/run';
-import { childAddress, visitAddress } from '../core/addresses';
-import { onFailureOf } from '../core/on-failure';
-import { decide } from '../core/strategies';
-import { childrenOf, isAggregator, isComposite } from '../core/strategies/children';
-import type { StepOutcome, Visit } from '../core/strategies/strategy';
+import type { Step } from '../protocol/plan';
+import { attemptAddress, childAddress } from '../core/addresses';
+import type { Packer } from '../core/carry/packer';
+import { consequenceOf } from '../core/on-failure';
+import { evaluate } from '../core/predicate';
+import { retryPause } from '../core/retry';
+import { lookInto } from '../core/scope';
+import { leavesOf } from '../core/strategies/child-scope';
+import { isComposite } from '../core/strategies/children';
 import { fail } from './failure';
-import { runAgent } from './run-agent';
+import { AgentRun } from './run-agent';
+import { ChildRun } from './run-child';
+import { CompositeRun } from './run-composite';
 import type { RunState } from './run-state';
+import { type AttemptEnd, type Done, type Place, type Remains, type Running, worldOf } from './running';
+import { startTimer, type Timer } from './timer';
+import { TimerRun } from './run-timer';
 
-/** A step in its place: where it stands, in what, and what came before it. */
-interface Place {
-  readonly step: Step;
-  readonly address: string;
-  readonly parent?: CompositeStep;
-  readonly previous: readonly PreviousOutput[];
-}
-
-/** How a step ended, and the agent outputs it leaves to what comes after it. */
-interface StepResult {
-  readonly outcome: StepOutcome;
-  readonly outputs: readonly PreviousOutput[];
-}
-
-/** Carries out one step of the plan, whatever its type, and applies its `onFailure`. */
-export async function runStep(run: RunState, place: Place): Promise<StepResult> {
-  const { step, address, previous } = place;
-  let result: StepResult;
-  if (step.type === 'agent') {
-    const outcome = await runAgent(run, { step, address, previous });
-    result = { outcome, outputs: outcome.type === 'done' ? [{ address, agent: step.agent }] : [] };
-  } else if (isComposite(step)) result = await new CompositeRun(run, { ...place, step }).execute();
-  else fail('PLAN_INVALID', `Steps of type ${step.type} cannot be carried out yet`);
-  if (result.outcome.type !== 'failed') return result;
-  return afterFailure(run, place, result.outcome.failure);
-}
-
-function afterFailure(run: RunState, place: Place, failure: Failure): StepResult | Promise<StepResult> {
-  const { step, address, parent, previous } = place;
-  const agent = step.type === 'agent' ? step.agent : step.type;
-  const rule = onFailureOf(step, parent);
-  const degrade = (instead: 'failed' | 'skipped' | 'fallback'): void =>
-    run.degrade({ address, agent, ...failure, instead });
-  if (rule === 'fail') {
-    // A failed composite says what its failed agent has said already.
-    if (step.type === 'agent') degrade('failed');
-    return { outcome: { type: 'failed', failure }, outputs: [] };
-  }
-  if (rule === 'skip') {
-    degrade('skipped');
-    return { outcome: { type: 'skipped' }, outputs: [] };
-  }
-  degrade('fallback');
-  if ('value' in rule.fallback) {
-    const output = { inline: rule.fallback.value };
-    return { outcome: { type: 'done', output }, outputs: [{ address, agent, output }] };
-  }
-  const fallback: Step = { type: 'agent', agent: rule.fallback.agent, onFailure: 'fail' };
-  return runStep(run, { step: fallback, address: childAddress(address, 'fallback'), previous });
-}
-
-/** One composite step under way: asks its strategy, starts what it says, waits for anything to settle, asks again. */
-class CompositeRun {
-  private readonly visits: Visit[] = [];
-  private readonly results: StepResult[] = [];
-  private readonly running = new Map<number, Promise<void>>();
-  private settled: (() => void) | undefined;
-  private broken: Error | undefined;
-  private readonly children: readonly Step[];
+/** Carries out one step of the plan, whatever its type: its condition, its attempts, and what its failure means. */
+export class StepRun {
+  private at: CarriedStep['at'] = 'attempt';
+  private attempt = 1;
+  private current: Running | undefined;
+  private timer: Timer | undefined;
 
   constructor(
     private readonly run: RunState,
-    private readonly place: Place & { readonly step: CompositeStep },
-  ) {
-    this.children = childrenOf(place.step);
+    private readonly place: Place,
+    private readonly done: Done,
+  ) {}
+
+  start(remains?: Remains): void {
+    if (remains !== undefined) return this.resume(remains);
+    const { step } = this.place;
+    if (step.when === undefined || this.isDue(step.when)) this.begin();
+    else this.done({ outcome: { type: 'left-out' }, outputs: [] });
   }
 
-  execute(): Promise<StepResult> {
-    // A scope of its own, so that a failing step can stop its siblings and nothing else.
-    return CancellationScope.cancellable(async () => {
-      try {
-        const outcome = await this.loop();
-        return { outcome, outputs: this.outputs() };
-      } finally {
-        if (this.running.size > 0) CancellationScope.current().cancel();
-        await CancellationScope.nonCancellable(() => Promise.allSettled(this.running.values()));
-      }
+  stop(): void {
+    this.timer?.stop();
+    this.current?.stop();
+  }
+
+  carried(packer: Packer): CarriedStep {
+    const until = this.timer?.until;
+    return {
+      at: this.at,
+      attempt: this.attempt,
+      ...(until === undefined ? {} : { until }),
+      ...this.current?.carried(packer),
+    };
+  }
+
+  private resume({ step, unpacker }: Remains): void {
+    this.at = step.at;
+    this.attempt = step.attempt;
+    if (step.at === 'attempt') this.begin({ step, unpacker });
+    else if (step.at === 'pause') this.pause(step.until ?? Date.now());
+    else this.fallBack();
+  }
+
+  private isDue(when: NonNullable<Step['when']>): boolean {
+    const { address, scope } = this.place;
+    const holds = evaluate(when, lookInto(worldOf(this.run, scope)));
+    const [chosen, other] = holds ? ['run', 'leave out'] : ['leave out', 'run'];
+    const reason = `the step's condition ${holds ? 'holds' : 'does not hold'}`;
+    const decided = { kind: 'condition', chosen, reason, alternatives: [other] } as const;
+    this.run.decided({ address, part: 'condition' }, decided);
+    return holds;
+  }
+
+  private begin(remains?: Remains): void {
+    const { step } = this.place;
+    const place = { ...this.place, address: attemptAddress(this.place.address, this.attempt) };
+    const ended: Done<AttemptEnd> = (end) => this.ended(end);
+    // The time of an agent is its activity's business, and a timer has no other.
+    if ((isComposite(step) || step.type === 'run') && step.timeoutMs !== undefined)
+      this.limit(step.timeoutMs, remains?.step.until);
+    if (step.type === 'agent') this.current = new AgentRun(this.run, { ...place, step }, ended);
+    else if (isComposite(step)) {
+      const composite = new CompositeRun(
+        this.run,
+        { ...place, step },
+        { ended, child: (inner, done) => new StepRun(this.run, inner, done) },
+      );
+      this.current = composite;
+      composite.begin(remains);
+    } else if (step.type === 'run')
+      this.current = new ChildRun(this.run, { ...place, step }, { ended, remains });
+    else if (step.type === 'wait' && step.for === 'timer')
+      this.current = new TimerRun(this.run, step, { ended, until: remains?.step.until });
+    else fail('PLAN_INVALID', `Steps of type ${step.type} cannot be carried out yet`);
+  }
+
+  private limit(timeoutMs: number, until = Date.now() + timeoutMs): void {
+    this.timer = startTimer(this.run, until, () => {
+      this.current?.stop();
+      const message = `The step did not finish within its limit of ${timeoutMs} ms`;
+      const failure: Failure = { code: 'STEP_TIMEOUT', message };
+      this.ended({ outcome: { type: 'failed', failure }, outputs: [], own: true });
     });
   }
 
-  private async loop(): Promise<StepOutcome> {
-    for (;;) {
-      const decision = decide(this.place.step, this.visits);
-      switch (decision.type) {
-        case 'start':
-          for (const child of decision.children) this.start(child);
-          break;
-        case 'wait':
-          await this.nextSettled();
-          break;
-        case 'cancel':
-          return fail('PLAN_INVALID', 'A quorum cannot be carried out yet');
-        case 'finish':
-          return { type: 'done', output: decision.output };
-        case 'fail':
-          return { type: 'failed', failure: decision.failure };
-      }
-    }
+  private ended({ outcome, outputs, own }: AttemptEnd): void {
+    this.timer?.stop();
+    this.timer = undefined;
+    this.current = undefined;
+    const { step } = this.place;
+    if (outcome.type !== 'failed') return this.done({ outcome, outputs });
+    const retry = step.type !== 'agent' && 'retry' in step ? step.retry : undefined;
+    if (this.attempt >= (retry?.maxAttempts ?? 1)) return this.afterFailure(outcome.failure, own);
+    const pauseMs = retryPause(retry, this.attempt);
+    this.attempt += 1;
+    this.at = 'pause';
+    this.pause(Date.now() + pauseMs);
   }
 
-  private start(child: number): void {
-    const step = this.children[child];
-    if (step === undefined) return;
-    const index = this.visits.push({ child }) - 1;
-    const work = this.runChild(step, index).then(
-      (result) => {
-        this.visits[index] = { child, outcome: result.outcome };
-        this.results[index] = result;
-        this.end(index);
-      },
-      (error: Error) => {
-        this.broken ??= error;
-        this.end(index);
-      },
-    );
-    this.running.set(index, work);
-  }
-
-  private end(index: number): void {
-    this.running.delete(index);
-    this.settled?.();
-  }
-
-  /** Rejects with what a child threw: a cancellation. One promise, however many children run. */
-  private async nextSettled(): Promise<void> {
-    if (this.broken === undefined)
-      await new Promise<void>((resolve) => {
-        this.settled = resolve;
-      });
-    if (this.broken !== undefined) throw this.broken;
-  }
-
-  private runChild(step: Step, index: number): Promise<StepResult> {
-    const { step: parent, previous } = this.place;
-    const aggregating = isAggregator(parent, this.visits[index]?.child ?? 0);
-    return runStep(this.run, {
-      step,
-      parent,
-      address: visitAddress(this.place, this.visits, index),
-      previous: aggregating
-        ? this.outputs()
-        : parent.type === 'sequence'
-          ? [...previous, ...this.outputs()]
-          : previous,
+  private pause(until: number): void {
+    this.timer = startTimer(this.run, until, () => {
+      this.timer = undefined;
+      this.at = 'attempt';
+      this.begin();
     });
   }
 
-  /** What the children that are done leave behind, in plan order. */
-  private outputs(): readonly PreviousOutput[] {
-    const order = this.visits.map(({ child }, index) => ({
-      child,
-      outputs: this.results[index]?.outputs ?? [],
-    }));
-    return order.toSorted((a, b) => a.child - b.child).flatMap(({ outputs }) => outputs);
+  private afterFailure(failure: Failure, own: boolean): void {
+    const { step, address, parent } = this.place;
+    const agent = step.type === 'agent' ? step.agent : step.type;
+    const { rule, report } = consequenceOf(step, parent, { own });
+    if (report !== undefined) this.run.degrade({ address, agent, ...failure, instead: report });
+    if (rule === 'fail') return this.done({ outcome: { type: 'failed', failure }, outputs: [] });
+    if (rule === 'skip') return this.done({ outcome: { type: 'skipped' }, outputs: [] });
+    if ('agent' in rule.fallback) return this.fallBack();
+    const output = { inline: rule.fallback.value };
+    const outcome = { type: 'done', output, leaves: leavesOf(step, output) } as const;
+    this.done({ outcome, outputs: [{ address, agent, output }] });
+  }
+
+  private fallBack(): void {
+    const { step, address } = this.place;
+    const rule = step.onFailure;
+    if (typeof rule !== 'object' || !('agent' in rule.fallback)) return;
+    this.at = 'fallback';
+    const fallback = { type: 'agent', agent: rule.fallback.agent, onFailure: 'fail' } as const;
+    const place = { ...this.place, step: fallback, address: childAddress(address, 'fallback') };
+    this.current = new AgentRun(this.run, place, ({ outcome, outputs }) => {
+      this.current = undefined;
+      if (outcome.type === 'failed')
+        this.run.degrade({
+          address: place.address,
+          agent: fallback.agent,
+          ...outcome.failure,
+          instead: 'failed',
+        });
+      if (outcome.type !== 'done') return this.done({ outcome, outputs });
+      this.done({ outcome: { ...outcome, leaves: leavesOf(step, outcome.output) }, outputs });
+    });
   }
 }

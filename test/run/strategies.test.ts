@@ -179,7 +179,12 @@ test('when every branch fails, the parallel step fails', async () => {
   const step = { type: 'agent', agent: 'broken', retry: { maxAttempts: 1 } } as const;
   const result = await team.client.run({ task: 'None', plan: { type: 'parallel', steps: [step, step] } });
   expect(result).toMatchObject({ status: 'failed', failure: { code: 'AGENT_FAILED' } });
-  expect(result.degraded).toHaveLength(2);
+  // Each branch, and the step that had nothing left.
+  expect(result.degraded.map(({ address, agent }) => `${address} ${agent}`).toSorted()).toEqual([
+    '0 parallel',
+    '1 broken',
+    '2 broken',
+  ]);
 });
 
 test('a failure that no retry can cure is not retried', async () => {

@@ -1,4 +1,5 @@
 import type { Step } from '../../protocol/plan';
+import type { RunBounds } from '../../protocol/run';
 import { DEFAULTS } from '../../protocol/limits';
 import { childrenOf } from '../strategies/children';
 
@@ -32,14 +33,6 @@ function onceThrough(step: Step): number {
     case 'wait':
       return 0;
   }
-}
-
-/** What a run may still do; a child run starts with what its parent has left. */
-export interface RunBounds {
-  /** Agent executions. */
-  readonly executions: number;
-  /** Runs inside runs. */
-  readonly depth: number;
 }
 
 /** What a child run may do, once its parent has made so many executions; undefined where it may not be started. */

@@ -9,24 +9,14 @@ export function notYetProblems(plan: Step): readonly PlanProblem[] {
 }
 
 function problemsAt({ step, path }: Place): readonly PlanProblem[] {
-  return fieldsNotYet(step).map((field) => ({
-    path: `${path}.${field}`,
-    message: 'cannot be carried out yet',
-    hint: 'use agent, sequence and parallel steps',
-  }));
+  const field = fieldNotYet(step);
+  if (field === undefined) return [];
+  const hint = 'use agent, sequence, parallel, adaptive, loop and run steps, and timers';
+  return [{ path: `${path}.${field}`, message: 'cannot be carried out yet', hint }];
 }
 
-const TYPES: ReadonlySet<Step['type']> = new Set(['agent', 'sequence', 'parallel']);
-
-function fieldsNotYet(step: Step): readonly string[] {
-  if (!TYPES.has(step.type)) return ['type'];
-  const fields: string[] = step.when === undefined ? [] : ['when'];
-  if (step.type === 'agent') return fields;
-  if ('timeoutMs' in step && step.timeoutMs !== undefined) fields.push('timeoutMs');
-  if ('retry' in step && step.retry !== undefined) fields.push('retry');
-  if (step.type !== 'parallel') return fields;
-  if (step.quorum !== undefined) fields.push('quorum');
-  const { aggregate } = step;
-  if (typeof aggregate === 'object' && !('agent' in aggregate)) fields.push('aggregate');
-  return fields;
+function fieldNotYet(step: Step): string | undefined {
+  if (step.type === 'map' || step.type === 'approval') return 'type';
+  if (step.type === 'wait' && step.for !== 'timer') return 'for';
+  return step.type === 'run' && step.stored !== undefined ? 'stored' : undefined;
 }

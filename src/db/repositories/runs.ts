@@ -1,17 +1,18 @@
-import { and, desc, eq, lt } from 'drizzle-orm';
+import { and, desc, eq, isNull, lt } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import type { AgentVersion, Degradation } from '../../protocol/agent';
 import type { NewEvent } from '../../protocol/event';
 import { AppError, type Failure } from '../../protocol/failures';
 import { type JsonObject, Value } from '../../protocol/json';
 import { Step } from '../../protocol/plan';
-import type { RunStatus } from '../../protocol/run';
+import type { ParentRun, RunBounds, RunStatus } from '../../protocol/run';
 import {
   CreateAnswer,
   FinishAnswer,
   knownRun,
   parseStored,
   StoredAgents,
+  StoredBounds,
   StoredDegraded,
   StoredFailure,
   StoredUsage,
@@ -33,6 +34,10 @@ export interface NewRun {
   readonly requestHash: string;
   /** Data of the `run.accepted` event. */
   readonly accepted?: JsonObject | undefined;
+  /** Of a child run; `events` are what the parent has decided, and come before the child in its story. */
+  readonly parent?:
+    | (ParentRun & { readonly bounds: RunBounds; readonly events: readonly NewEvent[] })
+    | undefined;
 }
 
 export interface CreatedRun {
@@ -68,7 +73,7 @@ export interface RunPage {
 /** Runs: accepted once, ended once. */
 export function createRuns(pool: Pool) {
   return {
-    /** Throws IDEMPOTENCY_CONFLICT and PROJECT_UNKNOWN. */
+    /** Throws IDEMPOTENCY_CONFLICT, PROJECT_UNKNOWN and, for a child run, RUN_FINAL. */
     create: (tenantId: string, run: NewRun) => create(pool, tenantId, run),
 
     async find(tenantId: string, runId: string): Promise<RunRow | undefined> {
@@ -84,7 +89,7 @@ export function createRuns(pool: Pool) {
       return knownRun(parseStored(FinishAnswer, answer), end.runId);
     },
 
-    /** Newest first. */
+    /** Newest first, without child runs. */
     list: (tenantId: string, page: RunPage) => list(pool, tenantId, page),
   };
 }
@@ -100,6 +105,8 @@ async function create(pool: Pool, tenantId: string, run: NewRun): Promise<Create
         'IDEMPOTENCY_CONFLICT',
         'This idempotency key was used before for another request; use a new key or repeat the same request',
       );
+    case 'parent-final':
+      throw new AppError('RUN_FINAL', `Run ${run.parent?.runId} is over; it starts no child runs any more`);
     case 'project-unknown':
       throw new AppError('PROJECT_UNKNOWN', `There is no project ${run.projectId}`);
   }
@@ -124,6 +131,7 @@ async function list(pool: Pool, tenantId: string, page: RunPage): Promise<RunSum
       .where(
         and(
           eq(runs.tenantId, tenantId),
+          isNull(runs.parentRunId),
           page.projectId === undefined ? undefined : eq(runs.projectId, page.projectId),
           page.beforeRunId === undefined ? undefined : lt(runs.id, page.beforeRunId),
         ),
@@ -142,6 +150,7 @@ function toRow(row: typeof runs.$inferSelect): RunRow {
     input: parseStored(Value, row.input),
     plan: parseStored(Step, row.plan),
     agents: parseStored(StoredAgents, row.agents),
+    bounds: parseStored(StoredBounds.nullable(), row.bounds),
     result: parseStored(Value.nullable(), row.result),
     failure: parseStored(StoredFailure.nullable(), row.failure),
     degraded: parseStored(StoredDegraded, row.degraded),

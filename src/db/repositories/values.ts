@@ -22,10 +22,10 @@ export function createValues(blobs: Blobs) {
     return Object.fromEntries(entries);
   };
   return {
-    /** Throws INPUT_TOO_LARGE over LIMITS.blobBytes. */
-    async store(tenantId: string, json: Json): Promise<Value> {
+    /** Above `inlineBytes` it becomes a blob. Throws INPUT_TOO_LARGE over LIMITS.blobBytes. */
+    async store(tenantId: string, json: Json, inlineBytes: number = LIMITS.inlineValueBytes): Promise<Value> {
       const bytes = Buffer.from(encode(json));
-      if (bytes.byteLength <= LIMITS.inlineValueBytes) return { inline: json };
+      if (bytes.byteLength <= inlineBytes) return { inline: json };
       return { ref: await blobs.put(tenantId, bytes, MEDIA_TYPE) };
     },
 

@@ -18,6 +18,7 @@ import type { EventType } from '../../protocol/event';
 import type { Failure } from '../../protocol/failures';
 import type { JsonObject, Value } from '../../protocol/json';
 import type { Step } from '../../protocol/plan';
+import type { RunBounds } from '../../protocol/run';
 import type { AgentRunRow, AttemptRow, EventRow, RunRow } from '../rows';
 import {
   agentRunStatus,
@@ -47,6 +48,10 @@ export const runs = ensemble.table(
     agents: jsonb('agents').$type<AgentVersion[]>().notNull(),
     idempotencyKey: text('idempotency_key'),
     requestHash: text('request_hash').notNull(),
+    parentRunId: uuid('parent_run_id'),
+    parentAddress: text('parent_address'),
+    // What it may do, where its parent left it less than any run may.
+    bounds: jsonb('bounds').$type<RunBounds>(),
     result: jsonb('result').$type<Value>(),
     failure: jsonb('failure').$type<Failure>(),
     degraded: jsonb('degraded').$type<Degradation[]>().notNull().default([]),
@@ -60,6 +65,12 @@ export const runs = ensemble.table(
   (table) => [
     primaryKey({ columns: [table.tenantId, table.id] }),
     unique('runs_idempotency_key').on(table.tenantId, table.idempotencyKey),
+    unique('runs_parent').on(table.tenantId, table.parentRunId, table.parentAddress),
+    foreignKey({
+      name: 'runs_parent_run',
+      columns: [table.tenantId, table.parentRunId],
+      foreignColumns: [table.tenantId, table.id],
+    }).onDelete('cascade'),
     foreignKey({
       name: 'runs_project',
       columns: [table.tenantId, table.projectId],

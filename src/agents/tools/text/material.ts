@@ -15,9 +15,10 @@ export async function gatherMaterial(task: AgentTask): Promise<GivenDocument[]> 
 }
 
 /** The earlier agents' outputs as documents, each under its address. */
-export async function outputsOf({ previous }: AgentTask): Promise<GivenDocument[]> {
+export async function outputsOf({ previous, earlier }: AgentTask): Promise<GivenDocument[]> {
+  const all = [...((await earlier?.()) ?? []), ...previous];
   const read = await Promise.all(
-    previous.map(async (output) => ({
+    all.map(async (output) => ({
       name: output.address || output.agent,
       text: readable(await output.read()),
     })),
