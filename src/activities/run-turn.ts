@@ -11,6 +11,7 @@ import type { Repositories } from '../db/repositories';
 import type { ExecuteDeps } from './execute-agent';
 import { checkedOutput, parsedOptions } from '../agents/agent-io';
 import { agentContext, type ContextWrites } from './agent-context';
+import { storedWrites } from './context-writes';
 import { wrapEach } from '../llm/fallback';
 import { MeteredModel } from './metered-model';
 import { ModelCalls } from './model-calls';
@@ -80,10 +81,10 @@ async function finishing<T>({ deps, calls, tokens }: Unfinished, work: () => Pro
 
 async function agentTask(
   { repositories, readPrevious }: ExecuteDeps,
-  { input, agent }: Turn,
+  { input, attempt, agent }: Turn,
 ): Promise<AgentTask> {
   const { tenantId, runId, address, earlier = 0 } = input;
-  const readable = (output: PreviousOutput) => previousOutput(repositories, { tenantId, runId, output });
+  const readable = (output: PreviousOutput) => previousOutput(repositories, { tenantId, attempt, output });
   // The workflow alone knows the order; it is asked only by those who want more than the latest.
   const all = async () => (await readPrevious(runId, address)).slice(0, earlier).map(readable);
   return {
@@ -97,19 +98,19 @@ async function agentTask(
 
 interface Previous {
   readonly tenantId: string;
-  readonly runId: string;
+  readonly attempt: Attempt;
   readonly output: PreviousOutput;
 }
 
 function previousOutput(
   { agentRuns, values }: Repositories,
-  { tenantId, runId, output: { agent, address, output } }: Previous,
+  { tenantId, attempt, output: { agent, address, output } }: Previous,
 ): PreviousAgentOutput {
   return {
     agent,
     address,
     read: async (): Promise<Json> => {
-      const value = output ?? (await agentRuns.outputOf(tenantId, runId, address));
+      const value = output ?? (await agentRuns.previousOutput(tenantId, attempt, address));
       if (value === undefined)
         throw new AppError('INTERNAL', `The output of ${agent} (${address}) is not in the database`);
       return values.load(tenantId, value);
@@ -136,19 +137,16 @@ async function storedTurn(
     factsWanted: wanted,
     inlineBytes,
   });
-  // Many keys share what one result may hold.
-  const share = Math.min(inlineBytes, Math.floor(LIMITS.inlineWritesBytes / writes.size));
-  const context = await Promise.all(
-    [...writes].map(async ([key, json]) => {
-      const asked = factsWanted?.context[key] ?? [];
-      const written = { tenantId, json, factsWanted: asked, inlineBytes: share };
-      return { key, ...(await storeWithFacts(repositories, written)) };
-    }),
-  );
-  const known: FactsByBlob = Object.assign({}, facts, ...context.map((write) => write.facts));
+  const { context, facts: ofWrites } = await storedWrites(repositories, {
+    tenantId,
+    writes,
+    factsWanted: factsWanted?.context ?? {},
+    inlineBytes,
+  });
+  const known: FactsByBlob = { ...facts, ...ofWrites };
   return {
     output: value,
-    effects: { context: context.map((write) => ({ op: 'set', key: write.key, value: write.value })) },
+    effects: { context },
     ...(Object.keys(known).length === 0 ? {} : { facts: known }),
   };
 }

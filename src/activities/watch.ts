@@ -5,6 +5,9 @@ import { reach } from '../telemetry/kill-points';
 /** How often a working agent is reported alive; the server gives up after 15 s of silence. */
 const HEARTBEAT_EVERY_MS = 3_000;
 
+/** Longest note of an agent that a heartbeat carries. */
+const NOTE_CHARS = 1_000;
+
 /** Keeps an attempt within its bounds: reports it alive, aborts it on time-out, cancellation and shutdown. */
 export class Watch {
   readonly signal: AbortSignal;
@@ -51,7 +54,7 @@ export class Watch {
 
   heartbeat(note?: string): void {
     reach('heartbeat.before');
-    this.activity.heartbeat(note);
+    this.activity.heartbeat(note?.slice(0, NOTE_CHARS));
     reach('heartbeat.after');
   }
 

@@ -39,6 +39,8 @@ export const LIMITS = {
   factsPerOutput: 32,
   contextKeyChars: 200,
   contextKeys: 2_000,
+  /** The keys that one turn sets, together. */
+  contextKeysBytes: 256 * 1024,
   idempotencyKeyChars: 255,
   /** Of what an operator says of a tool call, and of the operator's name. */
   failureChars: 1_000,

@@ -4,6 +4,7 @@ import { AppError, type Failure, isFailureCode } from '../protocol/failures';
 import { workflowIdOf } from '../core/ids';
 import type { Repositories } from '../db/repositories';
 import type { RunEnd } from '../db/repositories/runs';
+import { carriedDecisions } from './carried-decisions';
 
 interface SettleDeps {
   readonly repositories: Repositories;
@@ -24,7 +25,8 @@ export type Settlement =
 
 /**
  * Waits until a run's workflow has closed, and ends a row that it left open: its open agent runs are cancelled, its
- * story gets its last line. A run's own end is the first to be stored and stands. Throws TEMPORAL_UNAVAILABLE.
+ * story gets the decisions that never arrived, and its last line. A run's own end is the first to be stored and stands.
+ * Throws TEMPORAL_UNAVAILABLE.
  */
 export async function settleRun(deps: SettleDeps, { tenantId, runId }: RunKey): Promise<Settlement> {
   const { runs } = deps.repositories;
@@ -37,7 +39,7 @@ export async function settleRun(deps: SettleDeps, { tenantId, runId }: RunKey): 
     ...end,
     result: { inline: null },
     degraded: [],
-    events: [],
+    events: await carriedDecisions(deps.temporal, runId),
   });
   return outcome === 'finished' ? { outcome: 'settled', ...end } : { outcome: 'ended' };
 }

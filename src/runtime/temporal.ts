@@ -1,4 +1,10 @@
-import { Client, Connection } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  type ConnectionOptions,
+  defaultGrpcRetryOptions,
+  makeGrpcRetryInterceptor,
+} from '@temporalio/client';
 import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig';
 import { AppError } from '../protocol/failures';
 import { dataConverter } from './data-converter';
@@ -23,10 +29,31 @@ export function temporalTarget(environment: Readonly<Record<string, string | und
   }
 }
 
+type Interceptor = NonNullable<ConnectionOptions['interceptors']>[number];
+
+const retryingAsUsual = makeGrpcRetryInterceptor(defaultGrpcRetryOptions());
+const retryingAtOnce = makeGrpcRetryInterceptor(
+  defaultGrpcRetryOptions({ initialIntervalMs: () => 10, factor: 1.25, maxAttempts: 30 }),
+);
+
+/**
+ * The SDK's own retries. A query changes nothing: one that a busy workflow has no room for is asked again in a moment
+ * instead of a second.
+ */
+const retrying: Interceptor = (options, nextCall) =>
+  (options.method_definition.path.endsWith('/QueryWorkflow') ? retryingAtOnce : retryingAsUsual)(
+    options,
+    nextCall,
+  );
+
 /** Connects a client; TEMPORAL_UNAVAILABLE with the address and the way out when nobody answers. */
 export async function connectClient(target: TemporalTarget): Promise<Client> {
   try {
-    const connection = await Connection.connect({ ...target.connectionOptions, connectTimeout: '10s' });
+    const connection = await Connection.connect({
+      ...target.connectionOptions,
+      connectTimeout: '10s',
+      interceptors: [retrying],
+    });
     return new Client({ connection, namespace: target.namespace, dataConverter });
   } catch (cause) {
     throw temporalUnavailable(target, cause);

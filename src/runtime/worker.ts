@@ -50,6 +50,8 @@ function workerOptions(
     dataConverter,
     interceptors: { activity: [logAttributes] },
     maxConcurrentActivityTaskExecutions: config.ENSEMBLE_MAX_CONCURRENT_AGENTS,
+    // Cancellation comes back with heartbeats; the SDK alone would send one every 12 s.
+    maxHeartbeatThrottleInterval: '3s',
     shutdownGraceTime: config.ENSEMBLE_SHUTDOWN_GRACE_MS,
     // Past the grace the slots are given up; the server retries what was running elsewhere.
     shutdownForceTime: config.ENSEMBLE_SHUTDOWN_GRACE_MS + 10_000,

@@ -2,7 +2,7 @@ import { isCancellation } from '@temporalio/workflow';
 import type { AgentResult } from '../protocol/agent';
 import { FAILURES, type Failure } from '../protocol/failures';
 import type { AgentStep } from '../protocol/plan';
-import type { ExecuteAgentInput, SettledAgent } from '../protocol/run';
+import type { ExecuteAgentInput, SettleAgentInput, SettledAgent } from '../protocol/run';
 import { factsWantedAt } from '../core/plan/facts-wanted';
 import { leavesOf } from '../core/strategies/child-scope';
 import type { StepOutcome } from '../core/strategies/strategy';
@@ -65,9 +65,11 @@ async function runAgent(run: RunState, turn: Turn): Promise<StepOutcome> {
   let attempts = 0;
   for (let round = 1; ; round += 1) {
     try {
-      const input = inputOf(run, turn, attempts);
+      let input = inputOf(run, turn, attempts);
+      for (; !run.pacer.admits(input); input = inputOf(run, turn, attempts)) await run.pacer.wait();
+      const scheduled = input;
       const activity = agentActivity({ ...turn, agent: input.agent, round, attempts });
-      const result = await cancellation.run(() => activity(input));
+      const result = await cancellation.run(() => activity(scheduled));
       run.delivered(input.events);
       // Anybody who may speak to Temporal may complete an activity, with anything.
       if (!isAgentResult(result))
@@ -164,17 +166,19 @@ async function settle(
   { retry, ...end }: Ended,
 ): Promise<SettledAgent> {
   const { tenantId, runId } = run.input;
-  const events = run.pendingEvents();
-  const settled = await settleAgent({
+  const inputNow = (): SettleAgentInput => ({
     tenantId,
     runId,
     address,
     agent: run.agent(step.agent),
     ...end,
     ...(retry && FAILURES[end.failure.code].retry ? { maxAttempts: retryOf(step).maxAttempts } : {}),
-    events,
+    events: run.pendingEvents(),
   });
-  run.delivered(events);
+  let input = inputNow();
+  for (; !run.pacer.admits(input); input = inputNow()) await run.pacer.wait();
+  const settled = await settleAgent(input);
+  run.delivered(input.events);
   return isSettledAgent(settled) ? settled : { outcome: 'closed' };
 }
 

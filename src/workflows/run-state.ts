@@ -14,6 +14,7 @@ import { addUsage, NO_USAGE } from '../core/usage';
 import { fail } from './failure';
 import { Gate } from './gate';
 import { Progress } from './progress';
+import { Pacer } from './pacer';
 
 const MOST_INLINE_BYTES = 96 * 1024;
 const LEAST_INLINE_BYTES = 256;
@@ -25,6 +26,9 @@ interface At {
   readonly agent?: string;
   readonly part?: string;
 }
+
+/** Longest list of keys that an event names, in characters. */
+const KEYS_CHARS = 500;
 
 /** What the workflow knows of its run. Nothing in it grows with messages or transcripts. */
 export class RunState {
@@ -48,6 +52,7 @@ export class RunState {
   readonly trails = new Map<string, Trail>();
   /** Whom to tell that a child run has ended. */
   readonly childEnds = new Map<string, () => void>();
+  readonly pacer = new Pacer();
   private pending: readonly NewEvent[] = [];
   private breakDown: (error: unknown) => void = fail.bind(undefined, 'INTERNAL', 'Nobody awaits the run');
 
@@ -90,7 +95,7 @@ export class RunState {
     const output = { op: 'set', key: `outputs.${at.agent}`, value: result.output } as const;
     this.context = applyWrites(this.context, [...result.effects.context, output], at.agent);
     const keys = result.effects.context.map(({ key }) => key);
-    if (keys.length > 0) this.note('context.changed', at, { keys });
+    if (keys.length > 0) this.note('context.changed', at, { keys: shown(keys), count: keys.length });
   }
 
   learn(facts: Facts | undefined): void {
@@ -162,4 +167,10 @@ export class RunState {
   planView(): Json {
     return { plan: this.input.plan as unknown as Json, ...this.progress.view() };
   }
+}
+
+/** An event rides in activity inputs: it names the first keys, and no more of them than a line holds. */
+function shown(keys: readonly string[]): string[] {
+  let chars = 0;
+  return keys.filter((key) => (chars += key.length) <= KEYS_CHARS);
 }

@@ -243,6 +243,89 @@ describe('an agent run', () => {
     expect((await plot(repositories, runId)).slice(3)).toEqual(['agent.attempt-failed', 'agent.failed']);
   });
 
+  test('an agent run of which too few attempts counted stays open, and says how many did', async () => {
+    const { repositories } = database;
+    const runId = await acceptedRun(repositories);
+    const settle = (change: Parameters<typeof aSettlement>[1]) =>
+      agentRuns().settle(LOCAL_TENANT_ID, aSettlement(runId, { maxAttempts: 2, ...change }));
+    // Never opened: no attempt counted, and the decisions that rode along are told.
+    const unopened = await settle({ events: [aDecision('first')] });
+    expect(unopened).toEqual({ outcome: 'unfinished', attempts: 0 });
+    expect(await agentRuns().listByRun(LOCAL_TENANT_ID, runId)).toEqual([]);
+    const first = await opened(repositories, anOpening(runId));
+    expect(await settle({})).toEqual({ outcome: 'unfinished', attempts: 1 });
+    // It is neither closed nor fenced: whoever holds the row may still complete it.
+    expect(await only(runId)).toMatchObject({ status: 'running', attempt: 1, attempts: [] });
+    await agentRuns().failAttempt(LOCAL_TENANT_ID, { ...first, failure, willRetry: true });
+    await opened(repositories, anOpening(runId, { activityAttempt: 2, tokenHash: 'token-2' }));
+    expect(await settle({})).toMatchObject({ outcome: 'settled', attempt: 2 });
+    expect(await plot(repositories, runId)).toEqual([
+      'run.accepted',
+      'run.started',
+      'step.decided',
+      'agent.started',
+      'agent.attempt-failed',
+      'agent.started',
+      'agent.attempt-failed',
+      'agent.failed',
+    ]);
+  });
+
+  test('an attempt that a stopping worker gave up is kept, and counts for nothing', async () => {
+    const { repositories } = database;
+    const runId = await acceptedRun(repositories);
+    const settle = () => agentRuns().settle(LOCAL_TENANT_ID, aSettlement(runId, { maxAttempts: 1 }));
+    for (const activityAttempt of [1, 2]) {
+      const tokenHash = `token-${activityAttempt}`;
+      const attempt = await opened(repositories, anOpening(runId, { activityAttempt, tokenHash }));
+      const given = { ...attempt, failure, willRetry: true, givenUp: true };
+      await expect(agentRuns().failAttempt(LOCAL_TENANT_ID, given)).resolves.toEqual({ outcome: 'recorded' });
+      // Said twice, it is still one.
+      await expect(agentRuns().failAttempt(LOCAL_TENANT_ID, given)).resolves.toEqual({ outcome: 'already' });
+      expect(await settle()).toEqual({ outcome: 'unfinished', attempts: 0 });
+    }
+    expect(await only(runId)).toMatchObject({ attempt: 2, attempts: [{ attempt: 1 }, { attempt: 2 }] });
+    await opened(repositories, anOpening(runId, { activityAttempt: 3, tokenHash: 'token-3' }));
+    expect(await settle()).toMatchObject({ outcome: 'settled', attempt: 3 });
+  });
+
+  test('what an attempt reads of its run follows from its token, and ends with it', async () => {
+    const { repositories } = database;
+    const [runId, foreign] = [await acceptedRun(repositories), await acceptedRun(repositories)];
+    const closed = async (run: string, address: string, text: string) =>
+      agentRuns().close(
+        LOCAL_TENANT_ID,
+        aClosing(await opened(repositories, anOpening(run, { address })), text),
+      );
+    await closed(runId, '1', 'ours');
+    await closed(foreign, '1', 'theirs');
+    await closed(foreign, '2', 'theirs alone');
+    const holder = await opened(repositories, anOpening(runId, { address: '3', tokenHash: 'token-3' }));
+    const read = (address: string, change: Partial<typeof holder> = {}, tenantId = LOCAL_TENANT_ID) =>
+      agentRuns().previousOutput(tenantId, { ...holder, ...change }, address);
+    const fenced = expect.objectContaining({ code: 'ATTEMPT_FENCED' });
+    await expect(read('1')).resolves.toEqual({ inline: 'ours' });
+    await expect(read('2')).resolves.toBeUndefined();
+    await expect(read('3')).resolves.toBeUndefined();
+    // A run is nothing that it could name: what is given as one changes nothing.
+    await expect(read('1', { runId: foreign })).resolves.toEqual({ inline: 'ours' });
+    await expect(read('1', { tokenHash: 'token-1' })).rejects.toEqual(fenced);
+    const another = await repositories.tenants.create('another');
+    await expect(read('1', {}, another)).rejects.toEqual(fenced);
+
+    const opening = anOpening(runId, { address: '3', activityAttempt: 2, tokenHash: 'token-4' });
+    const next = await opened(repositories, opening);
+    await expect(read('1')).rejects.toEqual(fenced);
+    await expect(read('1', next)).resolves.toEqual({ inline: 'ours' });
+    await agentRuns().close(LOCAL_TENANT_ID, aClosing(next));
+    await expect(read('1', next)).rejects.toEqual(fenced);
+    // The client's own read is by run, within its tenant.
+    await expect(agentRuns().outputOf(LOCAL_TENANT_ID, foreign, '2')).resolves.toEqual({
+      inline: 'theirs alone',
+    });
+    await expect(agentRuns().outputOf(another, foreign, '2')).resolves.toBeUndefined();
+  });
+
   test('settling adopts a result that was stored but never reported', async () => {
     const { repositories } = database;
     const runId = await acceptedRun(repositories);

@@ -13,7 +13,7 @@ const GRACE_MS = 1_000;
 const plan = {
   type: 'agent' as const,
   agent: 'patient',
-  input: { seconds: 60, onlyOnce: true },
+  input: { seconds: 60, attempts: 1 },
 };
 
 test('a worker that is told to stop hands its agent to the next one at once, as an attempt and not as a cancellation', async () => {

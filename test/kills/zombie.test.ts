@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fruitOf, mainJob } from '../support/kills/main-job';
 import { setStage, type Stage } from '../support/kills/stage';
 import { expectOneStory, rowsOf } from '../support/kills/story';
+import { until } from '../support/kills/until';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -64,8 +65,3 @@ test.concurrent.each(['open.after', 'close.before'])(
   },
   120_000,
 );
-
-async function until(condition: () => boolean, timeoutMs = 60_000): Promise<void> {
-  for (const deadline = Date.now() + timeoutMs; !condition(); await sleep(50))
-    if (Date.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${condition.toString()}`);
-}

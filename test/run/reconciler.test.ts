@@ -202,12 +202,35 @@ describe('other closes say what they say', () => {
     return team.client.describe(runId);
   };
 
-  test('a workflow that refused its input', async () => {
+  const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+  const json = (value: object) => ({
+    metadata: { encoding: bytes('json/plain') },
+    data: bytes(JSON.stringify(value)),
+  });
+
+  test.each([
+    ['nothing', () => null],
+    ['broken JSON', () => ({ payloads: [{ ...json({}), data: bytes('{"a":') }] })],
+    ['an unknown encoding', () => ({ payloads: [{ metadata: { encoding: bytes('odd') } }] })],
+    ['half of what it needs', (runId: string) => ({ payloads: [json({ schemaVersion: 1, runId })] })],
+  ])('a workflow that somebody started with %s refused it at once; its row follows', async (_, inputOf) => {
     const runId = await orphan();
-    const { taskQueue } = options();
-    const args = [{ schemaVersion: 1, runId }];
-    await team.temporal.workflow.start('teamRun', { workflowId: `run-${runId}`, taskQueue, args });
-    expect(await settled(runId)).toMatchObject({ status: 'failed', failure: { code: 'INPUT_INVALID' } });
+    await team.temporal.workflowService.startWorkflowExecution({
+      namespace: 'default',
+      workflowId: `run-${runId}`,
+      requestId: runId,
+      workflowType: { name: 'teamRun' },
+      taskQueue: { name: options().taskQueue },
+      input: inputOf(runId),
+    });
+    await expect(handle(runId).result()).rejects.toMatchObject({ cause: { type: 'INPUT_INVALID' } });
+    expect((await team.client.describe(runId)).status).toBe('queued');
+    expect(await settled(runId)).toMatchObject({
+      status: 'failed',
+      failure: { code: 'INPUT_INVALID', message: expect.stringMatching(/^input/) },
+    });
+    expect(await plot(repositories, runId)).toEqual(['run.accepted', 'run.failed']);
+    expect(executed).not.toContain(runId);
   });
 
   test('a workflow whose time was limited by somebody else', async () => {

@@ -21,19 +21,25 @@ const { createLogger } = load('telemetry/log');
 /** The ledger's file, where to strike, and options of the SDK: { ledger, strike?: { point, nth, delayMs, signal }, sdk? } */
 const { ledger, strike, sdk } = JSON.parse(process.env.KILLABLE);
 
-/** Works for `seconds`, unless it is told to stop; with `onlyOnce` just in its first attempt. */
+/** Works for `seconds`, unless it is told to stop; with `attempts` just in its first ones; then it may fail. */
 class PatientAgent extends BaseAgent {
   static manifest = {
     name: 'patient',
     version: '1.0.0',
     description: 'Works for some seconds and listens to its signal',
-    input: z.object({ seconds: z.number(), onlyOnce: z.boolean().default(false) }),
+    input: z.object({
+      seconds: z.number(),
+      attempts: z.number().optional(),
+      fails: z.boolean().default(false),
+    }),
     output: z.object({ text: z.string() }),
   };
 
   async execute({ options }, { attempt, signal }) {
-    if (!options.onlyOnce || attempt === 1) await sleep(options.seconds * 1_000, undefined, { signal });
-    return { text: `worked for ${options.seconds} s` };
+    const { seconds, attempts = attempt, fails } = options;
+    if (attempt <= attempts) await sleep(seconds * 1_000, undefined, { signal });
+    if (fails) throw new Error('told to fail');
+    return { text: `worked for ${seconds} s` };
   }
 }
 
@@ -101,8 +107,11 @@ function hit(where) {
 function watchWorkflowTasks() {
   const { handleActivation } = TolerantWorker.prototype;
   TolerantWorker.prototype.handleActivation = async function (workflow, given) {
-    const counts = given.activation.jobs.some(({ removeFromCache }) => !removeFromCache);
-    const where = { queue: this.options.taskQueue };
+    const { jobs } = given.activation;
+    const counts = jobs.some(({ removeFromCache }) => !removeFromCache);
+    // One that is not in the cache begins at its beginning.
+    const cached = !jobs.some(({ initializeWorkflow }) => initializeWorkflow);
+    const where = { queue: this.options.taskQueue, cached };
     if (counts) reach('workflow-task.before', where);
     const handled = await handleActivation.call(this, workflow, given);
     if (counts) reach('workflow-task.after', where);

@@ -1,9 +1,10 @@
 import { and, asc, eq } from 'drizzle-orm';
+import { alias } from 'drizzle-orm/pg-core';
 import type { Pool } from 'pg';
 import type { z } from 'zod';
 import type { AgentResult } from '../../protocol/agent';
 import type { NewEvent } from '../../protocol/event';
-import type { Failure } from '../../protocol/failures';
+import { AppError, type Failure } from '../../protocol/failures';
 import type { Value } from '../../protocol/json';
 import {
   CloseAnswer,
@@ -48,6 +49,9 @@ export interface AttemptKey {
   readonly attempt: number;
   readonly tokenHash: string;
 }
+
+/** Who reads: nothing in it names a run. */
+export type Holder = Pick<AttemptKey, 'agentRunId' | 'tokenHash'>;
 
 export interface CloseAgentRun extends AttemptKey {
   /** Its usage is replaced by what the ledger says of all attempts. */
@@ -125,9 +129,37 @@ export function createAgentRuns(pool: Pool) {
       return parseStored(StoredAgentResult.nullable(), rows[0]?.result ?? null)?.output;
     },
 
+    /**
+     * The output at another address of the run that the attempt's own row names; undefined where there is none.
+     * Throws ATTEMPT_FENCED where the attempt no longer holds its row: what may be read follows from its token alone.
+     */
+    previousOutput: (tenantId: string, attempt: Holder, address: string) =>
+      previousOutput(pool, tenantId, { ...attempt, address }),
+
     /** In the order of their first opening, each with its failed attempts. */
     listByRun: (tenantId: string, runId: string) => listByRun(pool, tenantId, runId),
   };
+}
+
+interface PreviousOutput extends Holder {
+  readonly address: string;
+}
+
+async function previousOutput(
+  pool: Pool,
+  tenantId: string,
+  { agentRunId, tokenHash, address }: PreviousOutput,
+): Promise<Value | undefined> {
+  const holder = alias(agentRuns, 'holder');
+  const ofSameRun = and(eq(agentRuns.runId, holder.runId), eq(agentRuns.address, address));
+  const holds = and(eq(holder.id, agentRunId), eq(holder.tokenHash, tokenHash), eq(holder.status, 'running'));
+  const rows = await withTenant(pool, tenantId, (tx) =>
+    tx.select({ result: agentRuns.result }).from(holder).leftJoin(agentRuns, ofSameRun).where(holds),
+  );
+  const [row] = rows;
+  if (row === undefined)
+    throw new AppError('ATTEMPT_FENCED', 'A later attempt took over; this one may read nothing');
+  return parseStored(StoredAgentResult.nullable(), row.result)?.output;
 }
 
 async function listByRun(pool: Pool, tenantId: string, runId: string): Promise<AgentRunRow[]> {

@@ -9,6 +9,8 @@ const Entry = z.object({
   activity: z.string().optional(),
   point: z.string().optional(),
   struck: z.string().optional(),
+  /** Of a workflow task: whether the workflow was in the worker's cache. */
+  cached: z.boolean().optional(),
   /** The key of an effect on the world outside. */
   effect: z.string().optional(),
   body: z.enum(['begun', 'ended']).optional(),

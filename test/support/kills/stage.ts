@@ -1,9 +1,11 @@
 import { join } from 'node:path';
+import type { Client } from '@temporalio/client';
 import type { Pool } from 'pg';
 import { createClient } from '../../../src/client/connect';
 import type { EnsembleClient, StartedRun } from '../../../src/client/ensemble-client';
 import type { RunRequestInput } from '../../../src/protocol/run';
 import { Cleanup } from '../../../src/runtime/cleanup';
+import { connectClient, temporalTarget } from '../../../src/runtime/temporal';
 import { aPool, createTestDatabase } from '../../db/support/database';
 import { type ProviderServer, startProviderServer } from '../provider-server/server';
 import { temporaryFolder } from '../team';
@@ -13,7 +15,10 @@ import { WorkerProcess, type WorkerProcessOptions } from './worker-process';
 /** Where runs are disturbed: servers, the ledgers outside of them, and a client. */
 export interface Stage extends AsyncDisposable {
   readonly client: EnsembleClient;
+  readonly temporal: Client;
   readonly admin: Pool;
+  /** The workers' own. */
+  readonly databaseUrl: string;
   readonly ledger: Ledger;
   readonly provider: ProviderServer;
   /** A process that serves no queue yet. */
@@ -59,11 +64,15 @@ export async function stageOn(servers: StageServers): Promise<Stage> {
     ENSEMBLE_LOG_LEVEL: process.env['ENSEMBLE_TEST_LOG_LEVEL'] ?? 'error',
   };
   const client = cleanup.use(await createClient({ environment }));
+  const temporal = await connectClient(temporalTarget(environment));
+  cleanup.defer(() => temporal.connection.close());
   const admin = aPool(servers.databaseAdminUrl);
   cleanup.defer(() => admin.end());
   const owned = cleanup.move();
   return {
     client,
+    temporal,
+    databaseUrl: servers.databaseUrl,
     admin,
     ledger,
     provider,
