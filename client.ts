@@ -2,16 +2,23 @@ import { createClient } from './src/client/connect';
 
 export { createClient, type ClientOptions } from './src/client/connect';
 export type {
+  DefinedAgent,
+  DefinedAgents,
   EnsembleClient,
   EventOptions,
   ModelCallInfo,
   RunSummary,
+  SavedVersion,
   StartedRun,
+  StoredPlanInfo,
+  StoredPlans,
   TokenOptions,
 } from './src/client/ensemble-client';
-export { AppError, FAILURES, type Failure, type FailureCode } from './src/protocol/failures';
+export type { AgentDefinition, AgentDefinitionInput } from './src/protocol/agent-definition';
+export { AppError, FAILURES, type Failure, type FailureCode, type Problem } from './src/protocol/failures';
 export type { RunEvent } from './src/protocol/event';
 export type { Json } from './src/protocol/json';
+export type { PlanShorthand, Step } from './src/protocol/plan';
 export type { RunRequestInput as RunRequest, RunResult, RunStatus } from './src/protocol/run';
 export type { TokenChunk } from './src/protocol/token';
 export type { ToolCallInfo, ToolCallResolution } from './src/protocol/tool-call';

@@ -4,16 +4,17 @@ import { uuidv7 } from 'uuidv7';
 import type { AgentResult } from '../protocol/agent';
 import { AppError, FAILURES } from '../protocol/failures';
 import type { ExecuteAgentInput } from '../protocol/run';
-import type { LoadedAgent } from '../agents/loader';
 import { reach } from '../telemetry/kill-points';
 import type { ActivityDeps } from '.';
 import { applicationFailure, cancellation, failureFrom, isCancelled } from './agent-failure';
 import type { ContextReader, PreviousReader } from './context-reader';
+import type { AgentResolver } from './resolve-agent';
 import { runTurn, type Attempt } from './run-turn';
 import type { TokenBatcher } from './token-batcher';
 
 export interface ExecuteDeps extends ActivityDeps {
   readonly readContext: ContextReader;
+  readonly resolveAgent: AgentResolver;
   readonly tokens: TokenBatcher;
   readonly readPrevious: PreviousReader;
 }
@@ -73,8 +74,8 @@ async function open(
 }
 
 async function work(deps: ExecuteDeps, input: ExecuteAgentInput, attempt: Attempt): Promise<AgentResult> {
-  const agent = loadedAgent(deps, input);
-  const result = await runTurn(deps, { input, attempt, agent });
+  const { agent, model } = await deps.resolveAgent(input);
+  const result = await runTurn({ ...deps, model }, { input, attempt, agent });
   reach('close.before');
   const closed = await deps.repositories.agentRuns.close(input.tenantId, {
     runId: input.runId,
@@ -90,16 +91,6 @@ async function work(deps: ExecuteDeps, input: ExecuteAgentInput, attempt: Attemp
   if (closed.outcome === 'already' && closed.result !== null) return closed.result;
   // What earlier attempts took is part of what this agent run took.
   return closed.outcome === 'closed' ? { ...result, usage: closed.usage } : result;
-}
-
-function loadedAgent({ agents }: ExecuteDeps, { agent }: ExecuteAgentInput): LoadedAgent {
-  const loaded = agents.get(agent.name);
-  if (loaded === undefined)
-    throw new AppError(
-      'AGENT_NOT_LOADED',
-      `This worker has no agent "${agent.name}"; is its file in an agents folder?`,
-    );
-  return loaded;
 }
 
 interface FailedAttempt {

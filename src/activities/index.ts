@@ -3,6 +3,7 @@ import type { ToolHost } from '../agents/base-agent';
 import type { LoadedAgent } from '../agents/loader';
 import type { Repositories } from '../db/repositories';
 import type { ModelProvider } from '../llm/port';
+import type { ModelChoice } from '../protocol/agent-definition';
 import type {
   AcceptRunInput,
   AppendEventsInput,
@@ -17,6 +18,7 @@ import { createAcceptRun, createReadRun } from './child-runs';
 import { createContextReader, createPreviousReader } from './context-reader';
 import { createExecuteAgent } from './execute-agent';
 import type { PriceOf } from './model-calls';
+import { createAgentResolver } from './resolve-agent';
 import { createAppendEvents, createFinishRun, createSettleAgent } from './settle';
 import { createStoreValues } from './stored-values';
 import { TokenBatcher } from './token-batcher';
@@ -26,6 +28,8 @@ export interface ActivityDeps {
   readonly repositories: Repositories;
   readonly agents: ReadonlyMap<string, LoadedAgent>;
   readonly model: ModelProvider;
+  /** Makes the model that an agent asks for in place of the worker's own. Throws CONFIG_INVALID. */
+  readonly chooseModel: (choice: ModelChoice) => ModelProvider;
   readonly priceOf: PriceOf;
   /** Asks run workflows for their shared context. */
   readonly client: Client;
@@ -39,6 +43,7 @@ export const createActivities = (deps: ActivityDeps) => ({
   executeAgent: createExecuteAgent({
     ...deps,
     readContext: createContextReader(deps.client),
+    resolveAgent: createAgentResolver(deps),
     tokens: new TokenBatcher(deps),
     readPrevious: createPreviousReader(deps.client),
   }),

@@ -9,6 +9,7 @@ import type { Logger } from '../telemetry/log';
 import { cursorOf } from './cursor';
 import { ledgerRoutes } from './ledger-routes';
 import { problem } from './problem';
+import { storedRoutes } from './stored-routes';
 
 export interface AppOptions {
   readonly client: EnsembleClient;
@@ -21,7 +22,7 @@ export interface AppOptions {
 
 const BODY_BYTES = 1024 * 1024;
 
-/** The HTTP door: health, and runs under /v1. */
+/** The HTTP door: health, and runs, agents and plans under /v1. */
 export function createApp({ client, log, ready, token }: AppOptions): Hono {
   const app = new Hono();
   app.onError((error, c) => {
@@ -44,6 +45,7 @@ export function createApp({ client, log, ready, token }: AppOptions): Hono {
   app.use('/v1/*', bodyLimit({ maxSize: BODY_BYTES, onError }));
   runRoutes(app, client);
   ledgerRoutes(app, client);
+  storedRoutes(app, client);
   return app;
 }
 

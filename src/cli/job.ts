@@ -1,16 +1,20 @@
 import type { EnsembleClient } from '../client/ensemble-client';
 import type { Json } from '../protocol/json';
+import type { PlanShorthand, Step } from '../protocol/plan';
 import type { RunRequestInput, RunResult } from '../protocol/run';
 import { collectGateInput, type GateFiles } from './dependency-gate/collect';
 import { gatePlan } from './dependency-gate/plan';
 import { gateRunInput } from './dependency-gate/upload';
 import type { StartOptions } from './options';
 
+/** A request whose plan is written out. */
+export type JobRequest = RunRequestInput & { readonly plan: PlanShorthand | Step };
+
 /** A job read from the command line, with everything of it that can fail early already done. */
 export interface Job {
   /** One line that says what runs and why. */
   readonly about: string;
-  request(client: EnsembleClient): Promise<RunRequestInput>;
+  request(client: EnsembleClient): Promise<JobRequest>;
   /** The result as people read it, and what kind of file it makes. */
   render(result: RunResult): { readonly text: string; readonly extension: 'md' | 'json' };
 }

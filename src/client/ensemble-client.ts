@@ -1,7 +1,9 @@
 import type { RunEvent } from '../protocol/event';
 import type { AgentInfo } from '../protocol/agent';
+import type { AgentDefinition, AgentDefinitionInput } from '../protocol/agent-definition';
 import type { BlobRef, Json } from '../protocol/json';
 import type { ModelCallRecord } from '../protocol/model-call';
+import type { PlanShorthand, Step } from '../protocol/plan';
 import type { RunRequestInput, RunResult, RunStatus } from '../protocol/run';
 import type { TokenChunk } from '../protocol/token';
 import type { ToolCallInfo, ToolCallResolution } from '../protocol/tool-call';
@@ -43,9 +45,60 @@ export interface TokenOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What was saved under a name: a new version, or the one that held the same already. */
+export interface SavedVersion {
+  readonly name: string;
+  readonly version: number;
+  readonly created: boolean;
+}
+
+/** One version of an agent that the tenant defined as data. Times are ISO 8601. */
+export interface DefinedAgent {
+  readonly name: string;
+  readonly version: number;
+  readonly definition: AgentDefinition;
+  readonly createdAt: string;
+  /** Since then no new run pins it; runs that have pinned it go on. */
+  readonly retiredAt: string | null;
+}
+
+/** Agents as data: no code, no deploy. A version never changes; a run pins the newest when it is accepted. */
+export interface DefinedAgents {
+  /** Saves a definition; the same again is the same version. Throws INPUT_INVALID with every problem at once. */
+  define(definition: AgentDefinitionInput): Promise<SavedVersion>;
+  /** The newest version of each that is not retired, by name. */
+  list(): Promise<readonly DefinedAgent[]>;
+  /** That version, retired or not; without one, the newest that is not retired. Throws AGENT_UNKNOWN. */
+  get(name: string, version?: number): Promise<DefinedAgent>;
+  /** Takes every version of the name from new runs. Throws AGENT_UNKNOWN. */
+  retire(name: string): Promise<void>;
+}
+
+/** One version of a stored plan. */
+export interface StoredPlanInfo {
+  readonly name: string;
+  readonly version: number;
+  readonly plan: Step;
+  readonly createdAt: string;
+}
+
+/** Plans under names, for the requests and `run` steps that name them. A version never changes. */
+export interface StoredPlans {
+  /** Checks and saves a plan; the same again is the same version. Throws PLAN_*, AGENT_UNKNOWN, INPUT_*, every problem at once. */
+  save(name: string, plan: PlanShorthand | Step): Promise<SavedVersion>;
+  /** The newest version of each, by name. */
+  list(): Promise<readonly StoredPlanInfo[]>;
+  /** That version, or the newest. Throws PLAN_UNKNOWN. */
+  get(name: string, version?: number): Promise<StoredPlanInfo>;
+}
+
 /** What callers can do with teams of agents, over whichever way it is carried. Every failure is an AppError. */
 export interface EnsembleClient extends AsyncDisposable {
-  /** Starts a run; returns only when it is durable. Throws INPUT_*, PLAN_INVALID, IDEMPOTENCY_CONFLICT. */
+  /** Agents that are defined as data. */
+  readonly agents: DefinedAgents;
+  /** Plans that are kept under names. */
+  readonly plans: StoredPlans;
+  /** Starts a run; returns only when it is durable. Throws INPUT_*, PLAN_*, AGENT_UNKNOWN, IDEMPOTENCY_CONFLICT. */
   start(request: RunRequestInput): Promise<StartedRun>;
   /** Starts a run and waits for its result, whatever its status. */
   run(request: RunRequestInput): Promise<RunResult>;

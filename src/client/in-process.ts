@@ -11,18 +11,22 @@ import type { Repositories } from '../db/repositories';
 import { decoded } from '../runtime/data-converter';
 import { settleRun } from '../runtime/settle-run';
 import { startRun } from '../runtime/start-run';
+import { Catalogue } from './catalogue';
+import { createDefinedAgents } from './defined-agents';
 import type {
+  DefinedAgents,
   EnsembleClient,
   EventOptions,
   ModelCallInfo,
   RunSummary,
   StartedRun,
+  StoredPlans,
   TokenOptions,
 } from './ensemble-client';
 import { readEvents } from './events';
 import { findRun } from './find-run';
-import { pinnable } from './pinnable';
-import { acceptRequest } from './request';
+import { createStoredPlans } from './plans';
+import { acceptRequest, type RequestSources } from './request';
 import { isFinal, resultOf } from './result';
 import { readTokens } from './tokens';
 import { listToolCalls, resolveToolCall } from './tool-calls';
@@ -44,16 +48,26 @@ const UNSTARTED_POLL_MS = 500;
 
 /** The client over Temporal and PostgreSQL themselves: no server of ours between. */
 export class InProcessClient implements EnsembleClient {
-  constructor(private readonly options: InProcessOptions) {}
+  readonly agents: DefinedAgents;
+  readonly plans: StoredPlans;
+  private readonly sources: RequestSources;
+
+  constructor(private readonly options: InProcessOptions) {
+    const { repositories, tenantId, projectId } = options;
+    this.sources = { repositories, owner: { tenantId, projectId }, catalogue: new Catalogue(options) };
+    this.agents = createDefinedAgents(options);
+    this.plans = createStoredPlans(this.sources);
+  }
 
   async start(request: RunRequestInput): Promise<StartedRun> {
     const { repositories, tenantId, projectId } = this.options;
-    const accepted = acceptRequest(request, pinnable(await repositories.agents.list()));
+    const { plans, ...accepted } = await acceptRequest(request, this.sources);
     const { plan, agents, idempotencyKey, requestHash } = accepted;
     const task = await repositories.values.store(tenantId, accepted.task);
     const input = await repositories.values.store(tenantId, accepted.input);
     const row = { runId: uuidv7(), projectId, task, input, plan, agents, idempotencyKey, requestHash };
-    const { runId, created, status } = await repositories.runs.create(tenantId, row);
+    const told = plans.length === 0 ? {} : { accepted: { plans: plans.map((one) => ({ ...one })) } };
+    const { runId, created, status } = await repositories.runs.create(tenantId, { ...row, ...told });
     // What was accepted first under the key is what runs; where it has run, there is nothing to start.
     if (!isFinal(status))
       await startRun(this.options, created ? { ...row, id: runId, tenantId } : await this.find(runId));

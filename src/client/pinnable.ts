@@ -1,7 +1,8 @@
 import { AgentLimits, type AgentVersion } from '../protocol/agent';
 import { JsonObject } from '../protocol/json';
 import type { AgentSchemas } from '../core/plan/problem';
-import type { CatalogueRow } from '../db/rows';
+import type { AgentDefinitionRow, CatalogueRow } from '../db/rows';
+import { describeDefinition } from '../runtime/defined-agents';
 
 /** An agent that a run may pin, and the schemas that its plan is checked against. */
 export interface PinnableAgent {
@@ -26,6 +27,19 @@ export function pinnable(catalogue: readonly CatalogueRow[]): readonly PinnableA
     },
     schemas: schemasIn(manifest),
   }));
+}
+
+/** A version of an agent that a tenant defined as data. */
+export function pinnableDefinition(row: AgentDefinitionRow): PinnableAgent {
+  const { name, version, agentType, capabilities, limits, inputSchema, outputSchema } = describeDefinition(
+    row.definition,
+    row.version,
+  );
+  const { timeoutMs } = limits;
+  return {
+    version: { name, version, agentType, capabilities, timeoutMs, defined: row.version },
+    schemas: { inputSchema, outputSchema },
+  };
 }
 
 /** Of a manifest without schemas nothing is known, so nothing is refused. */

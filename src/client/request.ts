@@ -1,89 +1,93 @@
-import { createHash } from 'node:crypto';
-import stringify from 'safe-stable-stringify';
 import type { AgentVersion } from '../protocol/agent';
-import { AppError } from '../protocol/failures';
 import type { JsonObject } from '../protocol/json';
 import { LIMITS } from '../protocol/limits';
-import type { Step } from '../protocol/plan';
+import type { PlanShorthand, Step, StoredPlanChoice } from '../protocol/plan';
 import { planIssues } from '../protocol/plan/problem';
 import { RunRequest, type RunRequestInput } from '../protocol/run';
-import { agentsOf } from '../core/addresses';
-import { expandPlan, planProblems, type PlanProblem } from '../core/plan';
+import { expandPlan } from '../core/plan';
+import type { UsedPlan } from '../core/plan/inline-stored';
 import { notYetProblems } from '../core/plan/not-yet';
-import { unstorable } from '../core/text';
-import type { PinnableAgent } from './pinnable';
+import { contentHash } from '../db/content-hash';
+import type { Catalogue } from './catalogue';
+import { checkedPlan, kindOf } from './checked-plan';
+import { type Faults, refusal, refuseAny } from './refusal';
+import { characterFaults, sizeFaults } from './sizes';
+import { type PlanSource, wholeStoredPlan, withStoredPlans } from './stored-plans';
 
-/** A request that may start: expanded, bounded, its agents pinned. */
+/** A request that may start: expanded, bounded, its agents and stored plans pinned. */
 export interface AcceptedRequest {
   readonly task: string;
   readonly input: JsonObject;
   readonly plan: Step;
   readonly agents: readonly AgentVersion[];
+  /** The stored plans written into the plan, each in its version. */
+  readonly plans: readonly UsedPlan[];
   readonly idempotencyKey: string | undefined;
-  /** Same for the same request, whatever the order of its keys. */
+  /** Same for the same request, whatever the order of its keys, and whatever became of the stored plans it names. */
   readonly requestHash: string;
 }
 
-/** Checks a request against the schema, the limits and the catalogue. Throws with every problem at once. */
-export function acceptRequest(
+/** What a request is held against. */
+export interface RequestSources extends PlanSource {
+  readonly catalogue: Pick<Catalogue, 'agents'>;
+}
+
+/** Checks a request against the schema, the limits, the catalogue and the stored plans. Throws with every problem at once. */
+export async function acceptRequest(
   request: RunRequestInput,
-  catalogue: readonly PinnableAgent[],
-): AcceptedRequest {
-  const { task, plan: given, input, idempotencyKey } = parsed(request);
-  const plan = expandPlan(given);
-  withinLimits(task, input, plan);
-  const byName = new Map(catalogue.map(({ version }) => [version.name, version]));
-  const schemas = new Map(catalogue.map((agent) => [agent.version.name, agent.schemas]));
-  const problems = [...planProblems(plan, { agents: schemas }), ...notYetProblems(plan)];
-  if (problems.length > 0) {
-    const unknown = problems.every(({ message }) => message.includes('unknown agent'));
-    throw new AppError(unknown ? 'AGENT_UNKNOWN' : 'PLAN_INVALID', inOneLine(problems));
-  }
-  const names = [...new Set(agentsOf(plan))];
-  const agents = names.flatMap((name) => byName.get(name) ?? []);
-  const requestHash = createHash('sha256')
-    .update(String(stringify({ task, input, plan })))
-    .digest('hex');
-  return { task, input, plan, agents, idempotencyKey, requestHash };
+  sources: RequestSources,
+): Promise<AcceptedRequest> {
+  const { plan: raw, ...rest } = fieldsOf(request);
+  const faults = restFaults(rest);
+  const issues = planIssues(raw);
+  if (issues.length > 0) throw refusal([{ code: 'INPUT_INVALID', problems: issues }, ...faults]);
+  const given = RunRequest.shape.plan.parse(raw);
+  const asked = isChoice(given) ? given : expandPlan(given);
+  const inlined = isChoice(asked)
+    ? await wholeStoredPlan(sources, asked.stored)
+    : await withStoredPlans(sources, asked);
+  if (inlined.plan === undefined) throw refusal([...faults, kindOf(inlined.problems)]);
+  const { plan, used } = inlined;
+  const checked = await checkedPlan(inlined, sources.catalogue, notYetProblems);
+  refuseAny([...faults, ...checked.faults]);
+  const { task, input, idempotencyKey } = REST.parse(rest);
+  // The plan as it was asked for: a name stands for the same request, whatever is stored under it by now.
+  const requestHash = contentHash({ task, input, plan: asked });
+  return { task, input, plan, agents: checked.agents, plans: used, idempotencyKey, requestHash };
 }
 
-function inOneLine(problems: readonly PlanProblem[]): string {
-  return problems.map(({ path, message, hint }) => `${path} ${message} (${hint})`).join('; ');
+const REST = RunRequest.omit({ plan: true });
+
+const HINTS: Readonly<Record<string, string>> = {
+  task: 'say in a text what is to be done',
+  input: 'give an object of JSON values, or leave it out',
+  idempotencyKey: `a text of 1 to ${LIMITS.idempotencyKeyChars} characters, or none`,
+};
+const OTHER_HINT = `a request has ${Object.keys(RunRequest.shape).join(', ')}`;
+
+function fieldsOf(request: unknown): Readonly<Record<string, unknown>> {
+  if (typeof request === 'object' && request !== null && !Array.isArray(request)) return { ...request };
+  const problem = { path: 'request', message: 'must be an object', hint: OTHER_HINT };
+  throw refusal([{ code: 'INPUT_INVALID', problems: [problem] }]);
 }
 
-function parsed(request: RunRequestInput): RunRequest {
-  const issues = planIssues(request.plan);
-  if (issues.length > 0) throw new AppError('INPUT_INVALID', inOneLine(issues));
-  const result = RunRequest.safeParse(request);
-  if (result.success) return result.data;
-  const text = result.error.issues
-    .slice(0, 10)
-    .map((issue) => `${issue.path.join('.') || 'request'} ${issue.message}`);
-  throw new AppError('INPUT_INVALID', text.join('; '));
+/** What is wrong with everything but the plan. */
+function restFaults(rest: Readonly<Record<string, unknown>>): readonly Faults[] {
+  const issues = REST.safeParse(rest).error?.issues ?? [];
+  const misshapen = new Set(issues.map(({ path }) => path[0]));
+  const problems = issues.map(({ path, message }) => ({
+    path: path.join('.') || 'request',
+    message,
+    hint: HINTS[String(path[0])] ?? OTHER_HINT,
+  }));
+  const { task, input } = rest;
+  const sound = {
+    ...(misshapen.has('task') ? {} : { task }),
+    ...(misshapen.has('input') ? {} : { input }),
+  };
+  return [{ code: 'INPUT_INVALID', problems }, ...characterFaults(sound), ...sizeFaults(sound)];
 }
 
-function withinLimits(task: string, input: JsonObject, plan: Step): void {
-  for (const [field, value] of Object.entries({ task, input, plan })) {
-    const character = unstorable(JSON.stringify(value));
-    if (character !== undefined)
-      throw new AppError('INPUT_INVALID', `${field} holds ${character}; remove it`);
-  }
-  const sizes = [
-    [
-      'task',
-      Buffer.byteLength(task),
-      LIMITS.taskBytes,
-      'shorten it, or upload the text and pass its reference',
-    ],
-    [
-      'input',
-      Buffer.byteLength(JSON.stringify(input)),
-      LIMITS.inputBytes,
-      'upload large parts and pass references',
-    ],
-    ['plan', Buffer.byteLength(JSON.stringify(plan)), LIMITS.planBytes, 'split the work into several runs'],
-  ] as const;
-  for (const [field, bytes, limit, hint] of sizes)
-    if (bytes > limit)
-      throw new AppError('INPUT_TOO_LARGE', `${field} has ${bytes} bytes; the limit is ${limit}: ${hint}`);
+function isChoice(plan: PlanShorthand | Step | StoredPlanChoice): plan is StoredPlanChoice {
+  return 'stored' in plan && !('type' in plan);
 }

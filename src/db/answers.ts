@@ -36,6 +36,7 @@ export const StoredAgents: z.ZodType<readonly AgentVersion[]> = z.array(
     agentType: z.string(),
     capabilities: z.array(z.string()),
     timeoutMs: z.number(),
+    defined: z.number().optional(),
   }),
 );
 

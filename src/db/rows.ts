@@ -1,4 +1,5 @@
 import type { AgentResult, AgentVersion, Degradation, Usage } from '../protocol/agent';
+import type { AgentDefinition } from '../protocol/agent-definition';
 import type { RunEvent } from '../protocol/event';
 import type { Failure } from '../protocol/failures';
 import type { Json, JsonObject, Value } from '../protocol/json';
@@ -155,4 +156,22 @@ export interface ModelCallRow extends ModelCallRecord {
   readonly address: string;
   readonly agent: string;
   readonly at: string;
+}
+
+/** One version of an agent that a tenant defined as data. */
+export interface AgentDefinitionRow {
+  readonly name: string;
+  readonly version: number;
+  readonly definition: AgentDefinition;
+  readonly createdAt: string;
+  /** Since then no new run pins it. */
+  readonly retiredAt: string | null;
+}
+
+/** One version of a plan that a project keeps. */
+export interface StoredPlanRow {
+  readonly name: string;
+  readonly version: number;
+  readonly plan: Step;
+  readonly createdAt: string;
 }

@@ -44,6 +44,15 @@ export async function withPlatform<T>(pool: Pool, work: (tx: Tx) => Promise<T>):
   return transaction(pool, (client) => work(drizzle(client)));
 }
 
+/** As `withPlatform`, for one statement: it needs no transaction around it, and so one round trip. */
+export async function readPlatform<T>(pool: Pool, statement: (database: Tx) => Promise<T>): Promise<T> {
+  try {
+    return await statement(drizzle(pool));
+  } catch (error) {
+    throw databaseError(error);
+  }
+}
+
 /** What the second door is opened for. Row-level security says, purpose by purpose, what is seen behind it. */
 export type SystemPurpose = 'reconcile' | 'expire-tokens';
 

@@ -1,3 +1,4 @@
+import type { ModelChoice } from '../protocol/agent-definition';
 import { AppError } from '../protocol/failures';
 import { fallbackProvider } from './fallback';
 import type { HttpProviderOptions } from './http';
@@ -71,16 +72,11 @@ export function selectProvider(settings: ModelSettings, options: SelectOptions =
   const wanted = settings.ENSEMBLE_MODEL_PROVIDER ?? 'auto';
   const { name, because } =
     wanted === 'auto' ? chosen(settings) : { name: wanted, because: 'ENSEMBLE_MODEL_PROVIDER names it' };
-  const registry = new Map([
-    ...PROVIDERS,
-    ...loadProviders(settings.ENSEMBLE_PROVIDERS_PATH ?? []),
-    ...(options.registry ?? []),
-  ]);
+  const registry = registryOf(settings, options);
   const create = (of: ModelSettings, provider: string, variable: string): ModelProvider => {
     const factory = registry.get(provider);
     if (factory !== undefined) return factory({ ...of, ENSEMBLE_MODEL_PROVIDER: provider }, options);
-    const known = [...registry.keys()].join(', ');
-    throw new AppError('CONFIG_INVALID', `${variable}: there is no provider ${provider}; there are ${known}`);
+    throw new AppError('CONFIG_INVALID', `${variable}: ${noProvider(provider, registry)}`);
   };
   const first = create(settings, name, 'ENSEMBLE_MODEL_PROVIDER');
   const others = (settings.ENSEMBLE_MODEL_FALLBACKS ?? []).map((entry) => {
@@ -96,6 +92,34 @@ export function selectProvider(settings: ModelSettings, options: SelectOptions =
     why: then === '' ? why : `${why}; then ${then}`,
     prices: readPrices(settings.ENSEMBLE_PRICES_FILE),
   };
+}
+
+/**
+ * Makes models that are asked for by provider and name, with the keys of these settings and without their fallbacks.
+ * What it returns throws CONFIG_INVALID where there is no such provider, or its key is missing.
+ */
+export function modelChooser(
+  settings: ModelSettings,
+  options: SelectOptions = {},
+): (choice: ModelChoice) => ModelProvider {
+  const registry = registryOf(settings, options);
+  return ({ provider, model }) => {
+    const factory = registry.get(provider);
+    if (factory === undefined) throw new AppError('CONFIG_INVALID', noProvider(provider, registry));
+    return factory({ ...settings, ENSEMBLE_MODEL_PROVIDER: provider, ENSEMBLE_MODEL: model }, options);
+  };
+}
+
+function registryOf(settings: ModelSettings, options: SelectOptions): ProviderRegistry {
+  return new Map([
+    ...PROVIDERS,
+    ...loadProviders(settings.ENSEMBLE_PROVIDERS_PATH ?? []),
+    ...(options.registry ?? []),
+  ]);
+}
+
+function noProvider(provider: string, registry: ProviderRegistry): string {
+  return `there is no provider ${provider}; there are ${[...registry.keys()].join(', ')}`;
 }
 
 function chosen(settings: ModelSettings): { name: string; because: string } {

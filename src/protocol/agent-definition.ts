@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { AgentLimits, AgentName } from './agent';
+import type { Problem } from './failures';
 import { JsonSchema, ObjectSchema } from './json-schema';
 
 /** The provider and model that an agent asks for in place of the worker's own. */
@@ -32,13 +33,6 @@ export type AgentDefinition = z.infer<typeof AgentDefinition>;
 /** What somebody writes: defaults may be left out. */
 export type AgentDefinitionInput = z.input<typeof AgentDefinition>;
 
-/** One thing wrong with a definition: where, what, and the way out. */
-export interface DefinitionProblem {
-  readonly path: string;
-  readonly message: string;
-  readonly hint: string;
-}
-
 const HINTS: Readonly<Record<string, string>> = {
   name: 'such as "invoice-checker"',
   description: 'say in a sentence what the agent does',
@@ -54,10 +48,10 @@ const SCHEMA_HINT =
 const OTHER_HINT = `a definition has ${Object.keys(AgentDefinition.shape).join(', ')}`;
 
 /** Every problem of a definition at once; an empty list means that it can be built. */
-export function definitionProblems(given: unknown, tools: readonly string[]): readonly DefinitionProblem[] {
+export function definitionProblems(given: unknown, tools: readonly string[]): readonly Problem[] {
   const parsed = AgentDefinition.safeParse(given);
   const issues = parsed.success ? [] : parsed.error.issues;
-  const problems = issues.map(({ path, message }): DefinitionProblem => {
+  const problems = issues.map(({ path, message }): Problem => {
     const [field] = path;
     const hint = field === 'input' || field === 'output' ? SCHEMA_HINT : HINTS[String(field)];
     return { path: path.join('.') || 'definition', message, hint: hint ?? OTHER_HINT };
@@ -65,7 +59,7 @@ export function definitionProblems(given: unknown, tools: readonly string[]): re
   return [...problems, ...unknownTools(given, tools)];
 }
 
-function unknownTools(given: unknown, tools: readonly string[]): DefinitionProblem[] {
+function unknownTools(given: unknown, tools: readonly string[]): Problem[] {
   const named: unknown = typeof given === 'object' && given !== null && 'tools' in given ? given.tools : [];
   if (!Array.isArray(named)) return [];
   return named.flatMap((name: unknown, index) => {

@@ -47,6 +47,8 @@ export interface AgentVersion {
   readonly agentType: string;
   readonly capabilities: readonly string[];
   readonly timeoutMs: number;
+  /** Of an agent that the tenant defined as data: which version of its definition. */
+  readonly defined?: number | undefined;
 }
 
 export const AGENT_STATUSES = [

@@ -14,6 +14,7 @@ export const FAILURES = {
   INPUT_UNREADABLE: { retry: false, http: 400, exit: 2, log: 'info' },
   INPUT_UNSUPPORTED: { retry: false, http: 422, exit: 2, log: 'info' },
   PLAN_INVALID: { retry: false, http: 400, exit: 2, log: 'info' },
+  PLAN_UNKNOWN: { retry: false, http: 404, exit: 2, log: 'info' },
   AGENT_UNKNOWN: { retry: false, http: 404, exit: 2, log: 'info' },
   RUN_UNKNOWN: { retry: false, http: 404, exit: 2, log: 'info' },
   PROJECT_UNKNOWN: { retry: false, http: 404, exit: 2, log: 'info' },
@@ -79,16 +80,26 @@ export function isFailureCode(value: unknown): value is FailureCode {
   return typeof value === 'string' && Object.hasOwn(FAILURES, value);
 }
 
+/** One thing wrong with what was given: where, what, and the way out. */
+export interface Problem {
+  readonly path: string;
+  readonly message: string;
+  readonly hint: string;
+}
+
 interface AppErrorOptions {
   readonly cause?: unknown;
   /** The provider's own word on when to try again; becomes the activity's next retry delay. */
   readonly retryAfterMs?: number;
+  /** Everything that is wrong, one by one; the message says the same in one line. */
+  readonly problems?: readonly Problem[];
 }
 
 /** The only error thrown outside workflow code. Recognise it with `AppError.is`: class identity does not cross realms. */
 export class AppError extends Error {
   override readonly name = 'AppError';
   readonly retryAfterMs: number | undefined;
+  readonly problems: readonly Problem[];
 
   constructor(
     readonly code: FailureCode,
@@ -97,6 +108,7 @@ export class AppError extends Error {
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.retryAfterMs = options.retryAfterMs;
+    this.problems = options.problems ?? [];
   }
 
   static is(error: unknown): error is AppError {

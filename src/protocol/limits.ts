@@ -13,6 +13,10 @@ export const LIMITS = {
   planBytes: 256 * 1024,
   /** Agent executions that a plan may come to at worst, child runs included: below what one history holds. */
   executionsPerRun: 5_000,
+  /** Stored plans that one plan may be made of, whatever the number of their uses. */
+  plansPerRun: 100,
+  /** Versions of one name. */
+  versions: 2_147_483_647,
   /** What a run's result names; its rows and its story have all. */
   degradationsPerRun: 200,
   /** What a workflow that continues as new hands to itself. */

@@ -82,8 +82,15 @@ export interface RunStep extends WorkOptions {
 }
 
 /** A stored plan; without a version, the newest when the run is accepted. */
-export const StoredPlan = z.strictObject({ name: StepId, version: z.int().min(1).optional() });
+export const StoredPlan = z.strictObject({
+  name: StepId,
+  version: z.int().min(1).max(LIMITS.versions).optional(),
+});
 export type StoredPlan = z.infer<typeof StoredPlan>;
+
+/** In place of a plan: one that is stored. */
+export const StoredPlanChoice = z.strictObject({ stored: StoredPlan });
+export type StoredPlanChoice = z.infer<typeof StoredPlanChoice>;
 
 const deadline = {
   timeoutMs: z

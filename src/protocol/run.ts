@@ -5,7 +5,7 @@ import type { Failure } from './failures';
 import type { Carried } from './carried';
 import { type Json, JsonObject, type Value } from './json';
 import { LIMITS } from './limits';
-import { PlanShorthand, Step } from './plan';
+import { PlanShorthand, Step, StoredPlanChoice } from './plan';
 
 /** Created by the first migration; a client that names no tenant or project works here. */
 export const LOCAL_TENANT_ID = '01900000-0000-7000-8000-000000000001';
@@ -17,10 +17,10 @@ export type RunStatus = (typeof RUN_STATUSES)[number];
 export const AGENT_RUN_STATUSES = ['running', 'completed', 'failed', 'cancelled'] as const;
 export type AgentRunStatus = (typeof AGENT_RUN_STATUSES)[number];
 
-/** What a caller asks for. `plan` may be the shorthand `{strategy, agents}`. */
+/** What a caller asks for. `plan` may be the shorthand `{strategy, agents}`, or `{stored: {name, version}}`. */
 export const RunRequest = z.strictObject({
   task: z.string().trim().min(1, 'must not be empty'),
-  plan: z.union([PlanShorthand, Step]),
+  plan: z.union([PlanShorthand, StoredPlanChoice, Step]),
   /** Anything beside the task that agents need; files travel as blob references. */
   input: JsonObject.default({}),
   idempotencyKey: z.string().min(1).max(LIMITS.idempotencyKeyChars).optional(),

@@ -7,7 +7,7 @@ import { type Config, type Environment, requiredDatabaseUrl } from '../config';
 import { assertSafeRole, assertSchemaCurrent } from '../db/migrate';
 import { createPool } from '../db/pool';
 import { createRepositories } from '../db/repositories';
-import { type Selection, selectProvider } from '../llm/factory';
+import { modelChooser, type Selection, selectProvider } from '../llm/factory';
 import { costMicros } from '../llm/prices';
 import type { Logger } from '../telemetry/log';
 import { registerAgents } from './catalogue';
@@ -76,6 +76,7 @@ export async function createWorkerParts(setup: WorkerSetup): Promise<WorkerParts
       repositories,
       agents,
       model: provider,
+      chooseModel: modelChooser(config),
       priceOf: (model, usage) => costMicros(model, usage, prices),
       client,
       log,

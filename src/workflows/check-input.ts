@@ -101,6 +101,7 @@ const agentVersion = objectOf<AgentVersion>({
   agentType: text,
   capabilities: listOf(text, { min: 0, max: LIMITS.agentsPerRun }),
   timeoutMs: whole(1, LIMITS.timeoutMs),
+  defined: optional(whole(1, LIMITS.versions)),
 });
 
 const runInput = objectOf<RunWorkflowInput>({

@@ -124,6 +124,7 @@ describe('the catalogue of PostgreSQL', () => {
        where relnamespace = 'ensemble'::regnamespace and relkind = 'r' and grantee = 'ensemble_app'::regrole
        group by 1 order by 1`);
     expect(Object.fromEntries(rows.map(({ name, rights }) => [name, rights]))).toEqual({
+      agent_definitions: 'insert, select',
       agent_messages: 'insert, select, update',
       agent_run_attempts: 'insert, select',
       agent_runs: 'insert, select, update',
@@ -133,6 +134,7 @@ describe('the catalogue of PostgreSQL', () => {
       journal_entries: 'insert, select',
       migrations: 'select',
       model_calls: 'insert, select',
+      plans: 'insert, select',
       projects: 'insert, select',
       run_events: 'insert, select',
       runs: 'insert, select, update',

@@ -10,6 +10,7 @@ import {
   acceptedRun,
   aClosing,
   aDecision,
+  aDefinition,
   aModelCall,
   anEnd,
   anOpening,
@@ -37,6 +38,8 @@ const TENANT_TABLES = [
   'model_calls',
   'token_streams',
   'token_chunks',
+  'agent_definitions',
+  'plans',
 ];
 
 describe('the tenant door', () => {
@@ -66,6 +69,8 @@ describe('the tenant door', () => {
     const second = anOpening(runId, { activityAttempt: 2, tokenHash: 'token-2' });
     await leaveTraces(await opened(repositories, second, tenantId), tenantId);
     await repositories.blobs.put(tenantId, Buffer.from('secret'), 'text/plain');
+    await repositories.agentDefinitions.save(tenantId, aDefinition('secret'));
+    await repositories.plans.save({ tenantId, projectId }, 'secret', aRun().plan);
     await withTenant(database.pool, tenantId, (tx) =>
       tx.execute(sql`insert into ensemble.agent_messages
         (tenant_id, id, run_id, from_agent, to_agent, type, content)

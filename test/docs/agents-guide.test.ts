@@ -2,6 +2,10 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import type { EnsembleClient } from '../../src/client/ensemble-client';
+import type { RunResult } from '../../src/protocol/run';
+import { scriptedModel } from '../support/scripted-model';
+import { startTeam } from '../support/team';
 
 const run = promisify(execFile);
 const guide = readFileSync('docs/agents.md', 'utf8');
@@ -11,6 +15,7 @@ const files = [...guide.matchAll(FILE)].map(([, name = '', , code = '']) => ({ n
 // In lib/, where packages resolve as they do in src/, and which no build or commit takes along.
 const folder = resolve('lib', `agents-guide-${process.pid}`);
 const entries = {
+  ensemble: resolve('client.ts'),
   'ensemble/agents': resolve('src/agents/index.ts'),
   'ensemble/testing': resolve('src/agents/testing/index.ts'),
 };
@@ -44,4 +49,22 @@ test('the tests of the guide pass', async () => {
   const args = ['node_modules/jest/bin/jest.js', '--config', JSON.stringify(config), '--json', '--runInBand'];
   const { stdout } = await run(process.execPath, args);
   expect(JSON.parse(stdout)).toMatchObject({ success: true, numPassedTests: 5, numTotalTests: 5 });
+});
+
+test('the agent of the guide is defined through the client, and runs', async () => {
+  const { quote } = require(join(folder, 'define-quoter.ts')) as {
+    quote: (ensemble: EnsembleClient, task: string) => Promise<RunResult>;
+  };
+  await using team = await startTeam(
+    [],
+    scriptedModel(
+      { toolCalls: [{ id: 'a', name: 'calculator', arguments: { expression: '3 * 4.5' } }] },
+      { text: '13.50 francs' },
+      { text: '{"total": 13.5, "currency": "CHF"}' },
+    ),
+  );
+  expect(await quote(team.client, 'What do 3 at 4.5 cost?')).toMatchObject({
+    status: 'completed',
+    output: { total: 13.5, currency: 'CHF' },
+  });
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config';
-import { PROVIDERS, selectProvider } from '../../src/llm/factory';
+import { modelChooser, PROVIDERS, selectProvider } from '../../src/llm/factory';
 import { ANTHROPIC_DEFAULT_MODEL } from '../../src/llm/providers/anthropic';
 import { offlineProvider } from '../../src/llm/providers/offline';
 import { OPENAI_DEFAULT_MODEL } from '../../src/llm/providers/openai';
@@ -172,4 +172,19 @@ test('an injected fetch carries every call', async () => {
   const { provider } = selectProvider({ OPENAI_BASE_URL: server.openAiUrl }, { fetch: spy });
   await provider.invoke({ messages: [{ role: 'user', text: 'Hi' }] });
   expect(seen).toEqual([`${server.openAiUrl}/chat/completions`]);
+});
+
+test('a model that is asked for by name is made with the keys there are, and without the fallbacks', () => {
+  const choose = modelChooser({
+    OPENAI_BASE_URL: LOCAL,
+    ENSEMBLE_MODEL_PROVIDER: 'offline',
+    ENSEMBLE_MODEL: 'another',
+    ENSEMBLE_MODEL_FALLBACKS: ['offline'],
+  });
+  const made = choose({ provider: 'openai-compatible', model: 'llama3.3:70b' });
+  expect(made).toMatchObject({ name: 'openai-compatible', model: 'llama3.3:70b' });
+  expect(() => choose({ provider: 'anthropic', model: 'm' })).toThrow(
+    /ANTHROPIC_API_KEY must be set for the model provider anthropic/,
+  );
+  expect(() => choose({ provider: 'oracle', model: 'm' })).toThrow(/there is no provider oracle; there are /);
 });

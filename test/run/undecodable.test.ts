@@ -338,6 +338,10 @@ describe('the check of the start input', () => {
       { agents: [{ ...agent, version: '1'.repeat(300) }] },
     ],
     ['agents[0].capabilities[0] must be text', { agents: [{ ...agent, capabilities: [1] }] }],
+    [
+      'agents[0].defined must be a whole number from 1 to 2147483647',
+      { agents: [{ ...agent, defined: '1' }] },
+    ],
   ])('%s', (problem, wrong) => {
     const failure = { type: 'INPUT_INVALID', message: `input.${problem}` };
     expect(() => checkInput({ ...good, ...wrong })).toThrow(expect.objectContaining(failure));

@@ -17,6 +17,5 @@ function problemsAt({ step, path }: Place): readonly PlanProblem[] {
 
 function fieldNotYet(step: Step): string | undefined {
   if (step.type === 'map' || step.type === 'approval') return 'type';
-  if (step.type === 'wait' && step.for !== 'timer') return 'for';
-  return step.type === 'run' && step.stored !== undefined ? 'stored' : undefined;
+  return step.type === 'wait' && step.for !== 'timer' ? 'for' : undefined;
 }

@@ -2,7 +2,7 @@ import { asc, sql } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import type { CatalogueAgent, CatalogueRow } from '../rows';
 import { agents } from '../schema/tenancy';
-import { withPlatform } from '../tenant-door';
+import { readPlatform, withPlatform } from '../tenant-door';
 
 /** The catalogue: which agents the platform's workers have loaded. */
 export function createAgents(pool: Pool) {
@@ -12,8 +12,8 @@ export function createAgents(pool: Pool) {
 
     /** By name, then version. */
     list: (): Promise<CatalogueRow[]> =>
-      withPlatform(pool, async (tx) => {
-        const rows = await tx.select().from(agents).orderBy(asc(agents.name), asc(agents.version));
+      readPlatform(pool, async (database) => {
+        const rows = await database.select().from(agents).orderBy(asc(agents.name), asc(agents.version));
         return rows.map((row) => ({
           name: row.name,
           version: row.version,

@@ -1,10 +1,12 @@
 import type { Pool } from 'pg';
+import { createAgentDefinitions } from './agent-definitions';
 import { createAgentRuns } from './agent-runs';
 import { createAgents } from './agents';
 import { createBlobs } from './blobs';
 import { createEvents } from './events';
 import { createJournal } from './journal';
 import { createModelCalls } from './model-calls';
+import { createPlans } from './plans';
 import { createProjects } from './projects';
 import { createRuns } from './runs';
 import { createSystem } from './system';
@@ -29,6 +31,8 @@ export function createRepositories(pool: Pool) {
     blobs,
     values: createValues(blobs),
     agents: createAgents(pool),
+    agentDefinitions: createAgentDefinitions(pool),
+    plans: createPlans(pool),
     system: createSystem(pool),
   };
 }

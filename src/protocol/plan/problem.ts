@@ -1,12 +1,9 @@
 import type { z } from 'zod';
-import { PlanShorthand, Step } from '../plan';
+import type { Problem } from '../failures';
+import { PlanShorthand, Step, StoredPlanChoice } from '../plan';
 
-/** One thing wrong with a plan: where, what, and the way out. */
-export interface PlanProblem {
-  readonly path: string;
-  readonly message: string;
-  readonly hint: string;
-}
+/** One thing wrong with a plan. */
+export type PlanProblem = Problem;
 
 /** More than any plan needs, its agents' inputs included; endless nesting would exhaust the stack. */
 const NESTING = 200;
@@ -19,13 +16,18 @@ export function planIssues(raw: unknown): readonly PlanProblem[] {
       {
         path: 'plan',
         message: 'must be an object',
-        hint: 'write {strategy, agents} or a step with its type',
+        hint: 'write {strategy, agents}, a step with its type, or {stored: {name}}',
       },
     ];
   if (nestedDeeperThan(NESTING, raw))
     return [{ path: 'plan', message: `is nested deeper than ${NESTING} levels`, hint: 'flatten it' }];
-  const result = ('strategy' in raw ? PlanShorthand : Step).safeParse(raw);
+  const result = formOf(raw).safeParse(raw);
   return result.success ? [] : result.error.issues.slice(0, SHOWN).map(problemOf);
+}
+
+function formOf(raw: object): z.ZodType {
+  if ('strategy' in raw) return PlanShorthand;
+  return 'stored' in raw && !('type' in raw) ? StoredPlanChoice : Step;
 }
 
 function problemOf(issue: z.core.$ZodIssue): PlanProblem {

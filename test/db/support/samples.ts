@@ -6,6 +6,7 @@ import type { NewTokenChunk } from '../../../src/db/repositories/tokens';
 import type { ToolCallIntent } from '../../../src/db/repositories/tool-calls';
 import type { Repositories } from '../../../src/db/repositories';
 import type { AgentResult, Usage } from '../../../src/protocol/agent';
+import { AgentDefinition, type AgentDefinitionInput } from '../../../src/protocol/agent-definition';
 import type { NewEvent, RunEvent } from '../../../src/protocol/event';
 import { NO_USAGE } from '../../../src/core/usage';
 import { DEFAULT_PROJECT_ID, LOCAL_TENANT_ID } from '../../../src/protocol/run';
@@ -175,4 +176,9 @@ export async function plot(repositories: Repositories, runId: string): Promise<s
   const events = await story(repositories, runId);
   expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
   return events.map(({ type }) => type);
+}
+
+/** An agent as data. */
+export function aDefinition(prompt: string, change: Partial<AgentDefinitionInput> = {}): AgentDefinition {
+  return AgentDefinition.parse({ name: 'quoter', description: 'Quotes prices', prompt, ...change });
 }
