@@ -48,7 +48,8 @@ export function restore(run: RunState, carried: Carried): Unpacker {
   run.usage = carried.usage;
   run.degraded = [...carried.degraded];
   run.used = carried.used;
-  run.tellsEnd = carried.tellsEnd;
+  // It may have been asked anew by now: signals come before anything else.
+  run.tellsEnd ||= carried.tellsEnd;
   run.roster.restore(carried.roster);
   run.progress.restore(carried.executions, carried.earlierExecutions);
   return unpacker;

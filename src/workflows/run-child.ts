@@ -55,17 +55,24 @@ export class ChildRun implements Running {
     private readonly place: Place<RunStep>,
     { ended, remains }: Begun,
   ) {
-    this.childId = remains?.step.childRun;
-    this.withdraw = run.gate.enter(() => {
-      this.underWay = true;
-      this.held = true;
-      const { childId } = this;
-      run.follow(childId === undefined ? this.begin() : this.lookAfter(childId), (end) => {
+    const childId = remains?.step.childRun;
+    this.childId = childId;
+    this.withdraw = () => undefined;
+    const follow = (work: Promise<AttemptEnd>): void =>
+      run.follow(work, (end) => {
         this.underWay = false;
         if (!this.stopped) ended(end);
         this.letGo();
       });
-    });
+    this.underWay = childId !== undefined;
+    // One that had begun goes on; only what is new has to wait for its turn.
+    if (childId !== undefined) follow(this.lookAfter(childId));
+    else
+      this.withdraw = run.gate.enter(() => {
+        this.underWay = true;
+        this.held = true;
+        follow(this.begin());
+      });
   }
 
   stop(): void {
@@ -160,9 +167,9 @@ export class ChildRun implements Running {
   private async lookAfter(childId: string): Promise<AttemptEnd> {
     const child = getExternalWorkflowHandle(workflowIdOf(childId));
     const ignore = (): void => undefined;
-    // Who is closed cannot be told anything, and is found out by its row.
-    child.signal(tellEnd).catch(ignore);
     this.cancellation.cancelRequested.catch(() => child.cancel().catch(ignore));
+    // Asked before it is looked at: who is closed by then cannot be asked any more, and its row is final.
+    await child.signal(tellEnd).catch(ignore);
     for (;;) {
       const told = this.told(childId);
       this.hold();
@@ -210,8 +217,9 @@ function isOver({ status }: RunReading): boolean {
 
 function failureIn({ status, failure }: RunReading, problem: Failure | undefined): Failure {
   if (status === 'cancelled') return CANCELLED;
-  const closed = { code: 'RUN_TERMINATED', message: 'The child run was closed from outside' } as const;
-  return failure ?? problem ?? closed;
+  return (
+    failure ?? problem ?? { code: 'INTERNAL', message: `The child run is ${status} and its workflow closed` }
+  );
 }
 
 function failedWith(failure: Failure): AttemptEnd {

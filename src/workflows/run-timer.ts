@@ -13,18 +13,22 @@ interface Waiting {
 /** A step that lets time pass. It leaves no output. */
 export class TimerRun implements Running {
   private timer: Timer | undefined;
-  private until: number | undefined;
   private readonly withdraw: () => void;
 
-  constructor(run: RunState, step: Extract<WaitStep, { for: 'timer' }>, { ended, until }: Waiting) {
-    this.until = until;
-    this.withdraw = run.gate.enter(() => {
-      this.until ??= Date.now() + step.durationMs;
-      this.timer = startTimer(run, this.until, () =>
-        ended({ outcome: { type: 'done' }, outputs: [], own: false }),
-      );
-      run.gate.leave();
-    });
+  constructor(
+    private readonly run: RunState,
+    step: Extract<WaitStep, { for: 'timer' }>,
+    private readonly waiting: Waiting,
+  ) {
+    const { until } = waiting;
+    this.withdraw = () => undefined;
+    // One that had begun goes on; only what is new has to wait for its turn.
+    if (until !== undefined) this.start(until);
+    else
+      this.withdraw = run.gate.enter(() => {
+        this.start(Date.now() + step.durationMs);
+        run.gate.leave();
+      });
   }
 
   stop(): void {
@@ -33,6 +37,12 @@ export class TimerRun implements Running {
   }
 
   carried(): Partial<CarriedStep> {
-    return this.until === undefined ? {} : { until: this.until };
+    return this.timer === undefined ? {} : { until: this.timer.until };
+  }
+
+  private start(until: number): void {
+    this.timer = startTimer(this.run, until, () =>
+      this.waiting.ended({ outcome: { type: 'done' }, outputs: [], own: false }),
+    );
   }
 }
