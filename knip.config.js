@@ -29,6 +29,7 @@ module.exports = {
     'test/support/jest-*.{ts,js}',
     'test/**/support/*.js',
     'test/**/main.js',
+    'test/bad-agents/behaviours.js',
     'bench/main.ts',
     'bench/*-workflows.ts',
   ],

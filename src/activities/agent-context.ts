@@ -24,6 +24,8 @@ export function agentContext(deps: ExecuteDeps, wiring: Wiring): AgentContext {
   const { input, attempt, watch, model, writes } = wiring;
   const { tenantId, runId, agent } = input;
   const log = deps.log.child({ runId, agent: agent.name, tenant: tenantId, attempt: attempt.number });
+  const journal = new AgentJournal(deps.repositories, wiring);
+  const tool = toolLedger(deps, wiring, watch.signal);
   return {
     runId,
     agentRunId: attempt.agentRunId,
@@ -36,12 +38,14 @@ export function agentContext(deps: ExecuteDeps, wiring: Wiring): AgentContext {
     },
     context: {
       get: async (key) => {
+        watch.assertOpen();
         const own = writes.get(key);
         if (own !== undefined) return own;
         const value = await deps.readContext(runId, key);
         return value === undefined ? undefined : deps.repositories.values.load(tenantId, value);
       },
       set: (key, value) => {
+        watch.assertOpen();
         const problem = contextKeyProblem(key);
         if (problem !== undefined) throw new AppError('INPUT_INVALID', problem);
         if (writes.size >= LIMITS.contextKeys && !writes.has(key))
@@ -49,10 +53,27 @@ export function agentContext(deps: ExecuteDeps, wiring: Wiring): AgentContext {
         writes.set(key, value);
       },
     },
-    blobs: { read: (ref) => deps.repositories.blobs.get(tenantId, ref) },
+    blobs: {
+      read: async (ref) => {
+        watch.assertOpen();
+        return deps.repositories.blobs.get(tenantId, ref);
+      },
+    },
     host: deps.host,
-    journal: new AgentJournal(deps.repositories, wiring),
-    tool: toolLedger(deps, wiring, watch.signal),
+    journal: {
+      read: async () => {
+        watch.assertOpen();
+        return journal.read();
+      },
+      append: async (entry) => {
+        watch.assertOpen();
+        return journal.append(entry);
+      },
+    },
+    tool: async (use, work) => {
+      watch.assertOpen();
+      return tool(use, work);
+    },
     heartbeat: (note) => watch.heartbeat(note),
   };
 }

@@ -1,27 +1,49 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/activity';
 import type { ActivityCancellationDetails } from '@temporalio/common';
 import { AppError, FAILURES, type Failure } from '../protocol/failures';
-import { storable } from '../core/text';
+import { LIMITS } from '../protocol/limits';
+import { failureLine, wordsOf } from '../core/failure-line';
 
 /** Longest message kept of a failure: rows, events and histories carry it, people read one line of it. */
 const MESSAGE_CHARS = 1_000;
 
 /** What an agent's error means, by the failure table; what is not ours is AGENT_FAILED. */
 export function failureFrom(error: unknown): Failure {
-  if (AppError.is(error)) return { code: error.code, message: oneLine(error.message) };
-  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return { code: 'AGENT_FAILED', message: oneLine(message) };
+  const ours = AppError.is(error);
+  const name = error instanceof Error && !ours ? `${error.name}: ` : '';
+  return {
+    code: ours ? error.code : 'AGENT_FAILED',
+    message: failureLine(name + wordsOf(error), MESSAGE_CHARS),
+  };
+}
+
+/** Whether what an agent threw can be looked at: it may be anything, even what throws when it is touched. */
+export function isReadable(thrown: unknown): boolean {
+  try {
+    failureFrom(thrown);
+    delayOf(thrown);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The failure as Temporal's retry policy reads it: typed, retried or not, and when. */
 export function applicationFailure(failure: Failure, error?: unknown): ApplicationFailure {
-  const retryAfterMs = AppError.is(error) ? error.retryAfterMs : undefined;
+  const retryAfterMs = delayOf(error);
   return ApplicationFailure.create({
     type: failure.code,
     message: failure.message,
     nonRetryable: !FAILURES[failure.code].retry,
     ...(retryAfterMs === undefined ? {} : { nextRetryDelay: retryAfterMs }),
   });
+}
+
+/** An agent's own error may carry any number, or none: Temporal takes what makes a time. */
+function delayOf(error: unknown): number | undefined {
+  if (!AppError.is(error) || typeof error.retryAfterMs !== 'number') return undefined;
+  const { retryAfterMs } = error;
+  return retryAfterMs >= 0 ? Math.min(retryAfterMs, LIMITS.timeoutMs) : undefined;
 }
 
 /**
@@ -36,13 +58,6 @@ export function cancellation(details: ActivityCancellationDetails | undefined): 
 
 export function isCancelled(error: unknown): error is CancelledFailure {
   return error instanceof CancelledFailure;
-}
-
-function oneLine(message: string): string {
-  const line = message.replaceAll(/\s+/g, ' ').trim();
-  const short = line.length > MESSAGE_CHARS ? `${line.slice(0, MESSAGE_CHARS)}...` : line;
-  // What a failure says must not keep the failure from being stored.
-  return JSON.parse(storable(JSON.stringify(short))) as string;
 }
 
 /** An activity whose errors the workflow can tell apart, and is not retried where that cannot help. */

@@ -4,7 +4,7 @@ import type { Value } from '../protocol/json';
 import { LIMITS } from '../protocol/limits';
 import type { FactsByBlob } from '../protocol/run';
 import { factsOf } from '../core/facts';
-import { unstorable } from '../core/text';
+import { isDeeperThan, unstorable } from '../core/text';
 import { encode } from '../db/encode';
 import type { Repositories } from '../db/repositories';
 import type { ContextWrites } from './agent-context';
@@ -64,6 +64,11 @@ function encodedWrites(writes: ContextWrites): readonly Encoded[] {
       `The context keys of this turn have ${keysBytes} bytes; the limit is ${LIMITS.contextKeysBytes} (contextKeysBytes)`,
     );
   return [...writes].map(([key, value]): Encoded => {
+    if (isDeeperThan(value, LIMITS.valueDepth))
+      throw new AppError(
+        'INPUT_TOO_LARGE',
+        `Context key ${encode(key)} is nested deeper than ${LIMITS.valueDepth} levels (valueDepth): flatten it`,
+      );
     // Typed as JSON, but agents are anybody's code: `undefined` has no text.
     const text: string | undefined = encode(value);
     const problem = text === undefined ? 'no JSON' : (unstorable(encode(key)) ?? unstorable(text));

@@ -28,7 +28,9 @@ export class MeteredModel implements ModelProvider {
   }
 
   async invoke(request: ModelRequest, options?: CallOptions): Promise<ModelReply> {
-    const { calls } = this.metering;
+    const { calls, signal } = this.metering;
+    // A call that a stopped agent makes is none.
+    signal.throwIfAborted();
     reach('model.before');
     const call = calls.begin(this.inner);
     try {
@@ -43,7 +45,8 @@ export class MeteredModel implements ModelProvider {
   }
 
   async *invokeStreaming(request: ModelRequest, options?: CallOptions): AsyncIterable<ModelChunk> {
-    const { calls, tokens } = this.metering;
+    const { calls, tokens, signal } = this.metering;
+    signal.throwIfAborted();
     reach('model.before');
     const call = calls.begin(this.inner);
     const stream = tokens.stream();

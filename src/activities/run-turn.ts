@@ -4,12 +4,15 @@ import { AppError } from '../protocol/failures';
 import type { Json, JsonObject } from '../protocol/json';
 import { LIMITS } from '../protocol/limits';
 import type { ExecuteAgentInput, FactsByBlob, PreviousOutput } from '../protocol/run';
+import { wordsOf } from '../core/failure-line';
 import { textOf } from '../core/text';
+import { inAgentScope } from '../agents/agent-scope';
 import type { AgentContext, AgentTask, PreviousAgentOutput } from '../agents/base-agent';
 import type { LoadedAgent } from '../agents/loader';
 import type { Repositories } from '../db/repositories';
 import type { ExecuteDeps } from './execute-agent';
 import { checkedOutput, parsedOptions } from '../agents/agent-io';
+import { isReadable } from './agent-failure';
 import { agentContext, type ContextWrites } from './agent-context';
 import { storedWrites } from './context-writes';
 import { wrapEach } from '../llm/fallback';
@@ -47,7 +50,7 @@ export async function runTurn(deps: ExecuteDeps, turn: Turn): Promise<AgentResul
   const context: AgentContext = agentContext(deps, { ...turn, watch, model, writes });
   const output = await finishing({ deps, calls, tokens }, async () => {
     const task = await agentTask(deps, turn);
-    const raw = await watch.bound(async () => new agent.agentClass().execute(task, context));
+    const raw = await watch.bound(() => executed(turn, task, context));
     return checkedOutput(agent.manifest, raw);
   });
   return {
@@ -55,6 +58,17 @@ export async function runTurn(deps: ExecuteDeps, turn: Turn): Promise<AgentResul
     ...(await storedTurn(deps, { input, output, writes })),
     usage: calls.usage,
   };
+}
+
+/** Runs the agent's own code. What it throws can be looked at, whatever that is. */
+async function executed({ input, attempt, agent }: Turn, task: AgentTask, context: AgentContext) {
+  const { runId, tenantId: tenant } = input;
+  const scope = { agent: agent.manifest.name, runId, tenant, attempt: attempt.number };
+  try {
+    return await inAgentScope(scope, async () => new agent.agentClass().execute(task, context));
+  } catch (error) {
+    throw isReadable(error) ? error : new AppError('AGENT_FAILED', wordsOf(error));
+  }
 }
 
 interface Unfinished {

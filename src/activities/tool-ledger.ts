@@ -2,7 +2,7 @@ import { AppError, type Failure } from '../protocol/failures';
 import type { Json, Value } from '../protocol/json';
 import { storable } from '../core/text';
 import type { AgentContext, Reconciled, ToolRun, ToolUse } from '../agents/base-agent';
-import { executeBounded, isOutcome, toolCallKey } from '../agents/tools/call-rules';
+import { executeBounded, isKept, toolCallKey } from '../agents/tools/call-rules';
 import type { ToolCallIntent, ToolCallOutcome } from '../db/repositories/tool-calls';
 import { reach } from '../telemetry/kill-points';
 import { failureFrom } from './agent-failure';
@@ -125,8 +125,11 @@ class ToolLedger {
       result = await work();
     } catch (error) {
       if (!isKept(error)) throw error;
-      await this.end(intent, { result: null, failure: failureFrom(error) });
-      throw error;
+      // As it is kept, so that every attempt is told the same.
+      const failure = failureFrom(error);
+      const already = await this.end(intent, { result: null, failure });
+      if (already !== undefined) return already;
+      throw new AppError(failure.code, failure.message, { cause: error });
     }
     const already = await this.end(intent, { result: await this.stored(result), failure: null });
     return already ?? result;
@@ -155,11 +158,6 @@ class ToolLedger {
     const copy = JSON.parse(storable(JSON.stringify(json))) as Json;
     return this.deps.repositories.values.store(this.turn.input.tenantId, copy);
   }
-}
-
-/** A result that is too large was a result: the call has happened, and making it again would change nothing about that. */
-function isKept(error: unknown): boolean {
-  return isOutcome(error) || (AppError.is(error) && error.code === 'TOOL_RESULT_TOO_LARGE');
 }
 
 function fenced(): AppError {

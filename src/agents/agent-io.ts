@@ -2,7 +2,8 @@ import type { z } from 'zod';
 import type { AgentManifest } from '../protocol/agent';
 import { AppError } from '../protocol/failures';
 import type { Json } from '../protocol/json';
-import { unstorable } from '../core/text';
+import { LIMITS } from '../protocol/limits';
+import { isDeeperThan, unstorable } from '../core/text';
 
 /** The step's input as the agent's schema parses it. Throws AGENT_INPUT_INVALID with every field that is wrong. */
 export function parsedOptions(manifest: AgentManifest, given: Json): Json {
@@ -37,7 +38,13 @@ export function checkedOutput(manifest: AgentManifest, raw: unknown): Json {
   const character = unstorable(text);
   if (character !== undefined)
     throw new AppError('AGENT_OUTPUT_INVALID', `Output of agent "${manifest.name}" holds ${character}`);
-  return JSON.parse(text) as Json;
+  const output = JSON.parse(text) as Json;
+  if (isDeeperThan(output, LIMITS.valueDepth))
+    throw new AppError(
+      'AGENT_OUTPUT_INVALID',
+      `Output of agent "${manifest.name}" is nested deeper than ${LIMITS.valueDepth} levels`,
+    );
+  return output;
 }
 
 function serialised(manifest: AgentManifest, value: unknown): string {

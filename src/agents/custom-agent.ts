@@ -3,11 +3,11 @@ import { AppError } from '../protocol/failures';
 import type { Json, JsonObject } from '../protocol/json';
 import { typeOfSchema } from '../protocol/json-schema';
 import { type GivenDocument, writePrompt } from '../llm/documents';
-import type { ModelMessage } from '../llm/port';
 import { invokeStructured } from '../llm/structured';
 import { type AgentClass, type AgentContext, type AgentTask, BaseAgent } from './base-agent';
-import { ReactAnswer, reasonAndAct } from './built-in/react-loop';
+import { ReactAnswer, type ReactOutcome, reasonAndAct } from './built-in/react-loop';
 import { Transcript } from './built-in/react-transcript';
+import { TokenBudget } from './built-in/token-budget';
 import { gatherMaterial, readable } from './tools/text/material';
 import { declare } from './tools/tool';
 import { TOOL_NAMES, toolsNamed } from './tools';
@@ -70,23 +70,21 @@ async function askedDirectly(work: Work, output: JsonObject): Promise<Json> {
   const { task, context } = work;
   const documents = [...optionsOf(task), ...(await gatherMaterial(task))];
   const messages = [{ role: 'user', text: writePrompt({ task: task.text, documents }) }] as const;
-  return inShape(work, output, { messages, transcript: await Transcript.open(context.journal) });
+  const budget = new TokenBudget(work.definition.maxTokens);
+  return inShape(work, output, { messages, budget, transcript: await Transcript.open(context.journal) });
 }
 
 /** The answer that reason and tools came to, brought into its shape. */
 async function workedOut(work: Work, output: JsonObject): Promise<Json> {
-  const { answer, messages, transcript } = await reasonOut(work);
-  if (answer.finished === 'token-limit') {
-    const limit = `maxTokens (${work.definition.maxTokens}) ended the work before there was an answer`;
-    throw new AppError('AGENT_OUTPUT_INVALID', limit);
-  }
-  return inShape(work, output, { messages: [...messages, { role: 'user', text: IN_SHAPE }], transcript });
+  const { answer, messages, ...rest } = await reasonOut(work);
+  if (answer.finished === 'token-limit') throw tokensSpent(work.definition);
+  return inShape(work, output, { messages: [...messages, { role: 'user', text: IN_SHAPE }], ...rest });
 }
 
 async function inShape(
   { definition, context }: Work,
   output: JsonObject,
-  { messages, transcript }: { readonly messages: readonly ModelMessage[]; readonly transcript: Transcript },
+  { messages, transcript, budget }: Omit<ReactOutcome, 'answer'>,
 ): Promise<Json> {
   if (transcript.structured !== undefined) return transcript.structured.value;
   context.heartbeat('bringing the answer into its shape');
@@ -98,8 +96,14 @@ async function inShape(
     ...(tools.length === 0 ? {} : { tools, toolChoice: 'none' as const }),
     schema: { name: definition.name, type: typeOfSchema(output) },
   };
-  const { value } = await invokeStructured(context.model, request, { signal: context.signal });
+  if (!budget.affords(request)) throw tokensSpent(definition);
+  const { value } = await invokeStructured(context.model, budget.bound(request), { signal: context.signal });
   return transcript.keepStructured(value as Json);
+}
+
+function tokensSpent({ maxTokens }: AgentDefinition): AppError {
+  const limit = `maxTokens (${maxTokens}) ended the work before there was an answer`;
+  return new AppError('AGENT_OUTPUT_INVALID', limit);
 }
 
 function systemOf({ prompt }: AgentDefinition): string {

@@ -1,5 +1,7 @@
 import { AgentManifest } from '../protocol/agent';
 import { AppError } from '../protocol/failures';
+import { LIMITS } from '../protocol/limits';
+import { unstorable } from '../core/text';
 import { AGENT_BRAND, type AgentClass } from './base-agent';
 import { describeAgent } from './describe';
 
@@ -59,9 +61,18 @@ function manifestOf(agentClass: AnyClass): AgentManifest {
   const prototype = agentClass.prototype as { execute?: unknown };
   if (typeof prototype.execute !== 'function') throw notLoaded(`${agentClass.name} has no method execute`);
   if (agentClass.length > 0) throw notLoaded(`the constructor of ${agentClass.name} must take no arguments`);
-  // Found out now rather than when the catalogue is asked for it.
-  describeAgent(parsed.data);
+  checkDescription(parsed.data);
   return parsed.data;
+}
+
+/** What the catalogue will be told must be something it can keep: found out now, where it is this agent's problem alone. */
+function checkDescription(manifest: AgentManifest): void {
+  const text = JSON.stringify(describeAgent(manifest));
+  const bytes = Buffer.byteLength(text);
+  if (bytes > LIMITS.manifestBytes)
+    throw notLoaded(`its manifest and schemas have ${bytes} bytes; the limit is ${LIMITS.manifestBytes}`);
+  const character = unstorable(text);
+  if (character !== undefined) throw notLoaded(`its manifest holds ${character}`);
 }
 
 /** A reason for the loader's report. */

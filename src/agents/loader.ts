@@ -1,6 +1,8 @@
-import { readdir, realpath } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import type { AgentManifest } from '../protocol/agent';
+import { failureLine, wordsOf } from '../core/failure-line';
+import { inAgentScope } from './agent-scope';
 import type { AgentClass } from './base-agent';
 import { agentOf, notLoaded } from './inspect-module';
 
@@ -31,6 +33,8 @@ export interface LoadedAgents {
 }
 
 const EXTENSIONS = ['.js', '.cjs', '.mjs'];
+/** Of a reason: people read one line of it. */
+const REASON_CHARS = 500;
 const SKIPPED_FOLDERS = ['tools', 'node_modules'];
 
 /** Loads every agent of the folders. A bad one is reported by file and reason and never stops the others. */
@@ -38,13 +42,7 @@ export async function loadAgents({ folders, extensions = EXTENSIONS }: LoadOptio
   const agents = new Map<string, LoadedAgent>();
   const problems: LoadProblem[] = [];
   const files = new Set<string>();
-  for (const folder of folders) {
-    try {
-      for (const file of await filesOf(resolve(folder), extensions)) files.add(await realpath(file));
-    } catch (error) {
-      problems.push({ file: folder, reason: `cannot read this folder of agents: ${oneLine(error)}` });
-    }
-  }
+  for (const folder of folders) await findFiles(resolve(folder), extensions, { files, problems });
   for (const file of files) {
     try {
       const loaded = loadFile(file, agents);
@@ -70,7 +68,7 @@ function loadFile(file: string, agents: ReadonlyMap<string, LoadedAgent>): Loade
 
 function requireFile(file: string): unknown {
   try {
-    return require(file) as unknown;
+    return inAgentScope({ file }, () => require(file) as unknown);
   } catch (error) {
     throw notLoaded(`cannot be loaded: ${oneLine(error)}${lineOf(error, file)}`);
   }
@@ -78,29 +76,53 @@ function requireFile(file: string): unknown {
 
 /** The line of a syntax error, which V8 tells only at the head of its stack. */
 function lineOf(error: unknown, file: string): string {
-  const stack = typeof error === 'object' && error !== null && 'stack' in error ? String(error.stack) : '';
+  const stack = error instanceof Error ? wordsOf(error.stack) : '';
   const line = stack.startsWith(`${file}:`) ? /^:(\d+)/.exec(stack.slice(file.length))?.[1] : undefined;
   return line === undefined ? '' : ` (line ${line})`;
 }
 
-async function filesOf(folder: string, extensions: readonly string[]): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  const files: string[] = [];
-  for (const entry of entries.toSorted((one, other) => (one.name < other.name ? -1 : 1))) {
+interface Found {
+  readonly files: Set<string>;
+  readonly problems: LoadProblem[];
+}
+
+/** Adds the files that may hold an agent, each by its one real path; what cannot be read is a problem of its own. */
+async function findFiles(folder: string, extensions: readonly string[], found: Found): Promise<void> {
+  const entries = await tried(
+    () => readdir(folder, { withFileTypes: true }),
+    (reason) => found.problems.push({ file: folder, reason: `cannot read this folder of agents: ${reason}` }),
+  );
+  for (const entry of (entries ?? []).toSorted((one, other) => (one.name < other.name ? -1 : 1))) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
       const skipped = SKIPPED_FOLDERS.includes(entry.name) || entry.name.startsWith('.');
-      if (!skipped) files.push(...(await filesOf(path, extensions)));
+      if (!skipped) await findFiles(path, extensions, found);
     } else if (extensions.includes(extname(entry.name)) && !entry.name.endsWith('.d.ts')) {
-      files.push(path);
+      const file = await tried(
+        () => realFile(path),
+        (reason) => found.problems.push({ file: path, reason: `cannot be loaded: ${reason}` }),
+      );
+      if (file !== undefined) found.files.add(file);
     }
   }
-  return files;
+}
+
+async function tried<T>(work: () => Promise<T>, failed: (reason: string) => void): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    failed(oneLine(error));
+    return undefined;
+  }
+}
+
+/** Reading a pipe would not end. */
+async function realFile(path: string): Promise<string> {
+  const file = await realpath(path);
+  if (!(await stat(file)).isFile()) throw notLoaded('it is no file');
+  return file;
 }
 
 function oneLine(error: unknown): string {
-  const text =
-    typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
-  const line = text.replaceAll(/\s+/g, ' ').trim() || 'it threw something without a message';
-  return line.length > 500 ? `${line.slice(0, 499)}…` : line;
+  return failureLine(wordsOf(error), REASON_CHARS);
 }

@@ -1,4 +1,5 @@
 import { type Environment, loadConfig } from '../config';
+import { catchStrayErrors } from '../runtime/stray-errors';
 import { createWorker } from '../runtime/worker';
 import { createLogger } from '../telemetry/log';
 import { reportFailure } from './report-failure';
@@ -30,6 +31,7 @@ export async function workerMain(environment: Environment): Promise<void> {
 async function runWorker(environment: Environment): Promise<void> {
   const config = loadConfig(environment);
   const log = createLogger({ level: config.ENSEMBLE_LOG_LEVEL, format: config.ENSEMBLE_LOG_FORMAT });
+  using _ = catchStrayErrors(log, () => process.exit(1));
   await using worker = await createWorker({ config, environment, log });
   const stop = (): void => worker.shutdown();
   process.once('SIGINT', stop);

@@ -25,3 +25,10 @@ export function firstChars(text: string, most: number): string {
   const cut = text.slice(0, most);
   return /[\ud800-\udbff]$/.test(cut) && cut.length < text.length ? cut.slice(0, -1) : cut;
 }
+
+/** Whether lists and objects lie in each other beyond so many levels. */
+export function isDeeperThan(json: Json, levels: number): boolean {
+  if (typeof json !== 'object' || json === null) return false;
+  if (levels === 0) return true;
+  return Object.values(json).some((inner) => isDeeperThan(inner, levels - 1));
+}

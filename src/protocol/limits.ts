@@ -7,7 +7,11 @@ export const LIMITS = {
   taskBytes: 64 * 1024,
   inputBytes: 256 * 1024,
   blobBytes: 32 * 1024 * 1024,
+  /** Lists and objects in each other: what reads values goes down with them. */
+  valueDepth: 200,
   agentOutputBytes: 8 * 1024 * 1024,
+  /** Of an agent's manifest with its schemas, as the catalogue keeps it. */
+  manifestBytes: 256 * 1024,
   agentsPerRun: 500,
   planDepth: 16,
   planBytes: 256 * 1024,

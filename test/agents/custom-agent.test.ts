@@ -121,6 +121,26 @@ describe('an agent made of data', () => {
       message: expect.stringContaining('maxTokens (1000)'),
     });
   });
+
+  test('counts the call that brings the answer into its shape', async () => {
+    const usage = { inputTokens: 900, outputTokens: 90, cachedInputTokens: null, reasoningTokens: null };
+    const given = { options: { currency: 'CHF' }, model: [{ text: '13.50 francs', usage }] };
+    await expect(testAgent(customAgent({ ...QUOTER, maxTokens: 1_100 }), given)).rejects.toMatchObject({
+      code: 'AGENT_OUTPUT_INVALID',
+      message: expect.stringContaining('maxTokens (1100)'),
+    });
+    const shaped = { text: '{"total": 13.5, "currency": "CHF"}' };
+    const { modelRequests } = await testAgent(customAgent({ ...QUOTER, maxTokens: 3_000 }), {
+      ...given,
+      model: [...given.model, shaped],
+    });
+    const bound = modelRequests[1]?.maxOutputTokens ?? Infinity;
+    expect(bound).toBeLessThan(3_000 - 990);
+    // Without tools as well, where it is the only call.
+    const { tools: _, ...plain } = QUOTER;
+    const direct = testAgent(customAgent({ ...plain, maxTokens: 100 }), { options: { currency: 'CHF' } });
+    await expect(direct).rejects.toMatchObject({ code: 'AGENT_OUTPUT_INVALID' });
+  });
 });
 
 describe('a definition', () => {

@@ -66,10 +66,12 @@ test.each([
 test('any pointer to what is there finds it, whatever the keys are', () => {
   const key = fc.string({ unit: fc.constantFrom('a', '/', '~', '*', '?', '=', '0') });
   fc.assert(
-    fc.property(key, key, fc.jsonValue(), (outer, inner, value) => {
+    fc.property(key, key, fc.jsonValue(), (outer, inner, given) => {
+      // As JSON has it: without a negative zero.
+      const value = JSON.parse(JSON.stringify(given)) as Json;
       const document = { [outer]: { [inner]: value } } as Json;
       const path = pointerOf(outer, inner).replaceAll('*', '~2').replaceAll('?', '~3');
-      expect(select(document, path)).toEqual({ one: JSON.parse(JSON.stringify(value)) });
+      expect(select(document, path)).toEqual({ one: value });
     }),
   );
 });

@@ -107,12 +107,12 @@ describe.each(SIZES_MB)('%d MB', (megabytes) => {
     const before = await team.client.list({ limit: 100 });
     await expect(team.client.start({ task: 'x'.repeat(bytes), plan })).rejects.toMatchObject({
       code: 'INPUT_TOO_LARGE',
-      message: expect.stringMatching(`^task has ${bytes} bytes; the limit is ${LIMITS.taskBytes}: `),
+      message: expect.stringMatching(`^task has ${bytes} bytes; the limit is ${LIMITS.taskBytes} `),
     });
     const large = { text: 'x'.repeat(Math.max(bytes, LIMITS.inputBytes)) };
     await expect(team.client.start({ task: 't', input: large, plan })).rejects.toMatchObject({
       code: 'INPUT_TOO_LARGE',
-      message: expect.stringMatching(`^input has \\d+ bytes; the limit is ${LIMITS.inputBytes}: `),
+      message: expect.stringMatching(`^input has \\d+ bytes; the limit is ${LIMITS.inputBytes} `),
     });
     expect(await team.client.list({ limit: 100 })).toHaveLength(before.length);
   });

@@ -17,6 +17,7 @@ const { createWorker } = load('runtime/worker');
 const { TolerantWorker } = load('runtime/tolerant-worker');
 const { onReach } = load('telemetry/kill-points');
 const { createLogger } = load('telemetry/log');
+const { clerkAgent } = require('./kills/clerk-agent');
 
 /** The ledger's file, where to strike, and options of the SDK: { ledger, strike?: { point, nth, delayMs, signal }, sdk? } */
 const { ledger, strike, sdk } = JSON.parse(process.env.KILLABLE);
@@ -89,10 +90,12 @@ function reach(point, where) {
   note({ ...where, point });
   // Derived: the completion is sent by the SDK once the activity has returned.
   const derived = point === 'completion.before' && strike?.point === 'completion.after';
-  if (strike === undefined || (point !== strike.point && !derived)) return;
+  // A strike at any point counts those that agents pass, whichever they are.
+  const any = strike?.point === 'any' && where?.activity !== undefined;
+  if (strike === undefined || (point !== strike.point && !derived && !any)) return;
   reached += 1;
   if (reached !== strike.nth) return;
-  if (derived) setTimeout(() => hit(where), strike.delayMs);
+  if (strike.delayMs !== undefined && (derived || any)) setTimeout(() => hit(where), strike.delayMs);
   else hit(where);
 }
 
@@ -143,7 +146,8 @@ function noted(loaded) {
 
 async function agentsOfTest() {
   const { agents, problems } = await loadAgents({ folders: [path.join(SRC, 'agents')] });
-  const own = [PatientAgent, PayingAgent].map((agentClass) => {
+  const clerk = clerkAgent({ load, ledger, note, activity });
+  const own = [PatientAgent, PayingAgent, clerk].map((agentClass) => {
     const manifest = AgentManifest.parse(agentClass.manifest);
     return [manifest.name, { manifest, agentClass, file: __filename }];
   });

@@ -4,19 +4,15 @@ import { AppError } from '../../protocol/failures';
 import { Json } from '../../protocol/json';
 import { type GivenDocument, writePrompt } from '../../llm/documents';
 import type { ModelMessage, ModelProvider, ModelReply, ModelRequest } from '../../llm/port';
-import { estimateTokens } from '../../llm/tokens';
 import type { AgentContext, AgentTask } from '../base-agent';
 import { gatherMaterial } from '../tools/text/material';
 import { callTool, declare, type Tool, type ToolOutcome } from '../tools/tool';
 import { Transcript } from './react-transcript';
+import { TokenBudget } from './token-budget';
 
 const MOST_CALLS_PER_STEP = 16;
 const SHOWN_PART_CHARS = 2_000;
 const MOST_SHOWN_CHARS = 300_000;
-/** With less than this no answer is worth asking for. */
-const LEAST_ANSWER_TOKENS = 64;
-/** The output is bounded only where the budget is about to end: a larger bound than a model's own would be refused. */
-const BOUNDED_BELOW_TOKENS = 4_096;
 
 /** How a loop of reasoning and acting is to work. */
 export interface ReactSettings {
@@ -56,6 +52,8 @@ export interface ReactOutcome {
   /** Whole turns, tool results included; the answer is the last. */
   readonly messages: readonly ModelMessage[];
   readonly transcript: Transcript;
+  /** What is left of `maxTokens`. */
+  readonly budget: TokenBudget;
 }
 
 const LAST_STEP = 'This was the last step. Answer now with what you have, and say what is missing.';
@@ -83,14 +81,16 @@ class Loop {
   readonly #messages: ModelMessage[] = [];
   readonly #steps: ReactAnswer['steps'] = [];
   readonly #shown = new Shown();
-  #spentTokens = 0;
+  readonly #budget: TokenBudget;
   #last: ModelReply | undefined;
 
   constructor(
     private readonly task: AgentTask,
     private readonly context: AgentContext,
     private readonly settings: ReactSettings,
-  ) {}
+  ) {
+    this.#budget = new TokenBudget(settings.maxTokens);
+  }
 
   async run(prompt: string, transcript: Transcript): Promise<ReactOutcome> {
     const { maxSteps } = this.settings;
@@ -101,10 +101,10 @@ class Loop {
       const last = turn >= maxSteps;
       const request = this.#request(turn, last);
       const known = transcript.reply(turn);
-      if (known === undefined && !this.#affords(request))
+      if (known === undefined && !this.#budget.affords(request))
         return this.#outcome(this.#stopped('token-limit'), transcript);
       const reply = known ?? (await transcript.keep(turn, await this.#ask(request)));
-      this.#count(request, reply);
+      this.#budget.count(request, reply, turnOf(reply));
       this.#last = reply;
       if (reply.toolCalls.length === 0 || last) {
         // Calls that nobody made must not stand in a conversation; the provider's record of the turn would hold them.
@@ -130,33 +130,13 @@ class Loop {
   }
 
   #ask(request: ModelRequest): Promise<ModelReply> {
-    const bound = this.#left(request);
-    const maxOutputTokens = bound < BOUNDED_BELOW_TOKENS ? { maxOutputTokens: bound } : {};
-    return drained(this.context.model, { ...request, ...maxOutputTokens }, this.context.signal);
-  }
-
-  #left(request: ModelRequest): number {
-    const { maxTokens = Infinity } = this.settings;
-    return maxTokens - this.#spentTokens - estimateTokens(request);
-  }
-
-  #affords(request: ModelRequest): boolean {
-    return this.#left(request) >= LEAST_ANSWER_TOKENS;
-  }
-
-  /** What the provider did not count is estimated: a budget that is not enforced is none. */
-  #count(request: ModelRequest, reply: ModelReply): void {
-    const { inputTokens, outputTokens } = reply.usage;
-    this.#spentTokens += inputTokens ?? estimateTokens(request);
-    this.#spentTokens += outputTokens ?? estimateTokens({ messages: [turnOf(reply)] });
+    return drained(this.context.model, this.#budget.bound(request), this.context.signal);
   }
 
   #answered(reply: ModelReply): ReactAnswer {
     const { text, toolCalls, finishReason } = reply;
     if (finishReason === 'length') {
-      const { maxTokens = Infinity } = this.settings;
-      const ours = maxTokens - this.#spentTokens < LEAST_ANSWER_TOKENS;
-      return ours
+      return this.#budget.isSpent
         ? this.#answer(`${text}\n\n(The answer was cut at the token limit.)`, 'token-limit', reply)
         : this.#answer(
             `${text}\n\n(The answer was cut at the output limit of the model.)`,
@@ -186,7 +166,7 @@ class Loop {
   }
 
   #outcome(answer: ReactAnswer, transcript: Transcript): ReactOutcome {
-    return { answer, messages: this.#messages, transcript };
+    return { answer, messages: this.#messages, transcript, budget: this.#budget };
   }
 }
 

@@ -19,7 +19,7 @@ const Reply: z.ZodType<ModelReply> = z.object({
     cachedInputTokens: tokens,
     reasoningTokens: tokens,
   }),
-  state: z.object({ provider: z.string(), items: Json }).exactOptional(),
+  state: z.object({ provider: z.string(), model: z.string().exactOptional(), items: Json }).exactOptional(),
 });
 
 /** One entry holds its own turn alone, so that what a turn costs to keep does not grow with the turns before it. */

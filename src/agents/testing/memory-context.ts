@@ -53,6 +53,7 @@ export function memoryContext(given: MemoryContextOptions): {
 } {
   const { model, host = {}, signal = new AbortController().signal, state = agentState() } = given;
   state.attempts += 1;
+  const attempt = state.attempts;
   const ids = { runId: 'run', agentRunId: 'agent-run' };
   const logs: LoggedLine[] = [];
   const heartbeats: string[] = [];
@@ -63,7 +64,7 @@ export function memoryContext(given: MemoryContextOptions): {
     void logs.push({ level, message, fields: fields ?? {} });
   const context: AgentContext = {
     ...ids,
-    attempt: state.attempts,
+    attempt,
     signal,
     model,
     host,
@@ -80,7 +81,7 @@ export function memoryContext(given: MemoryContextOptions): {
       read: async () => [...state.journal],
       append: async (entry) => void state.journal.push(asStored(entry)),
     },
-    tool: (use, work) => ledger.call({ ...ids, signal }, use, work),
+    tool: (use, work) => ledger.call({ ...ids, attempt, signal }, use, work),
     heartbeat: (note = '') => void heartbeats.push(note),
   };
   return { context, record: { writes: shared.writes, toolCalls: ledger.calls, logs, heartbeats } };

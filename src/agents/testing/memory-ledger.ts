@@ -1,7 +1,8 @@
 import { AppError, type Failure } from '../../protocol/failures';
+import { failureLine } from '../../core/failure-line';
 import type { Json } from '../../protocol/json';
-import type { AgentContext, SideEffects, ToolRun, ToolUse } from '../base-agent';
-import { executeBounded, isOutcome, toolCallKey } from '../tools/call-rules';
+import type { AgentContext, Reconciled, SideEffects, ToolRun, ToolUse } from '../base-agent';
+import { executeBounded, isKept, toolCallKey } from '../tools/call-rules';
 
 /** What a scripted tool does instead of its work: results, fails, or decides by its arguments and how often it was called. */
 export type ScriptedTool = Json | Error | ((given: Json, times: number) => Json | Promise<Json>);
@@ -18,6 +19,15 @@ export interface RecordedToolCall {
   readonly failure?: Failure;
 }
 
+/** Of a failure, as the real ledger keeps it. */
+const MESSAGE_CHARS = 1_000;
+
+interface Call {
+  readonly use: ToolUse;
+  readonly run: ToolRun;
+  readonly attempt: number;
+}
+
 type Outcome = { readonly result: Json } | { readonly failure: Failure };
 
 /** What is known of one call: an intent, or an outcome too. */
@@ -25,44 +35,59 @@ export interface LedgerRow {
   readonly outcome: Outcome | undefined;
 }
 
+type Caller = Pick<AgentContext, 'runId' | 'agentRunId' | 'attempt' | 'signal'>;
+type Work = (run: ToolRun) => Promise<Json>;
+
 /** Makes tool calls by the rules of the real ledger, and keeps in memory what a real one keeps in PostgreSQL. */
 export class MemoryLedger {
   readonly calls: RecordedToolCall[] = [];
   readonly #times = new Map<string, number>();
+  readonly #underWay = new Map<string, Promise<Json>>();
 
   constructor(
     private readonly rows: Map<string, LedgerRow>,
     private readonly scripts: Readonly<Record<string, ScriptedTool>>,
   ) {}
 
-  async call(
-    { runId, agentRunId, signal }: Pick<AgentContext, 'runId' | 'agentRunId' | 'signal'>,
-    use: ToolUse,
-    work: (run: ToolRun) => Promise<Json>,
-  ): Promise<Json> {
+  call({ runId, agentRunId, attempt, signal }: Caller, use: ToolUse, work: Work): Promise<Json> {
     const run: ToolRun = { signal, idempotencyKey: toolCallKey({ runId, agentRunId }, use) };
-    const row = this.rows.get(run.idempotencyKey);
-    if (row?.outcome !== undefined) return this.#told(use, row.outcome);
-    if (row !== undefined && use.sideEffects === 'dangerous') {
-      const became = (await use.reconcile?.(run)) ?? 'unknown';
-      if (became === 'unknown') throw unknownOutcome(use);
-      if (became.happened) return this.#settle(use, run, { result: became.result });
-    }
-    return this.#execute(use, run, work);
+    const running = this.#underWay.get(run.idempotencyKey);
+    if (running !== undefined) return running;
+    const made = this.#make({ use, run, attempt }, work).finally(() =>
+      this.#underWay.delete(run.idempotencyKey),
+    );
+    this.#underWay.set(run.idempotencyKey, made);
+    return made;
   }
 
-  async #execute(use: ToolUse, run: ToolRun, work: (run: ToolRun) => Promise<Json>): Promise<Json> {
+  async #make(call: Call, work: Work): Promise<Json> {
+    const { use, run, attempt } = call;
+    if (use.sideEffects === 'none' && attempt === 1) return this.#execute(call, work);
+    const row = this.rows.get(run.idempotencyKey);
+    if (row?.outcome !== undefined) return this.#told(use, row.outcome);
+    if (row === undefined || use.sideEffects !== 'dangerous') return this.#execute(call, work);
+    if (use.reconcile === undefined) throw unknownOutcome(use);
+    const became = (await executeBounded(use, run, use.reconcile)) as Reconciled;
+    if (became === 'unknown') throw unknownOutcome(use);
+    return became.happened ? this.#settle(call, { result: became.result }) : this.#execute(call, work);
+  }
+
+  async #execute(call: Call, work: Work): Promise<Json> {
+    const { use, run } = call;
     if (use.sideEffects !== 'none') this.rows.set(run.idempotencyKey, { outcome: undefined });
     try {
       const result = await executeBounded(use, run, this.#scripted(use) ?? work);
-      return this.#settle(use, run, { result });
+      return this.#settle(call, { result });
     } catch (error) {
-      if (!isOutcome(error)) throw error;
-      return this.#settle(use, run, { failure: { code: error.code, message: error.message } });
+      if (!isKept(error)) throw error;
+      const failure = { code: error.code, message: failureLine(error.message, MESSAGE_CHARS) };
+      return this.#settle(call, { failure });
     }
   }
 
-  #settle(use: ToolUse, { idempotencyKey }: ToolRun, outcome: Outcome): Json {
+  /** The first outcome is the one that counts. */
+  #settle({ use, run: { idempotencyKey } }: Call, given: Outcome): Json {
+    const outcome = this.rows.get(idempotencyKey)?.outcome ?? given;
     this.rows.set(idempotencyKey, { outcome });
     this.#record(use, outcome, true);
     return resultOf(outcome);

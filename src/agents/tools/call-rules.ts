@@ -24,6 +24,11 @@ export function isOutcome(error: unknown): error is AppError {
   return AppError.is(error) && (error.code.startsWith('INPUT_') || error.code === 'TOOL_FAILED');
 }
 
+/** Whether a failure is kept: a result that is too large was a result, and making the call again would change nothing. */
+export function isKept(error: unknown): error is AppError {
+  return isOutcome(error) || (AppError.is(error) && error.code === 'TOOL_RESULT_TOO_LARGE');
+}
+
 /**
  * Executes a call under its limits; the result is JSON that can be stored. Throws TOOL_TIMEOUT, TOOL_RESULT_TOO_LARGE, and
  * the reason of the agent's signal where the agent was stopped.

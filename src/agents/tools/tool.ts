@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { firstChars, storable, textOf } from '../../core/text';
+import { failureLine } from '../../core/failure-line';
+import { firstChars, textOf } from '../../core/text';
 import { AppError } from '../../protocol/failures';
 import type { Json, JsonObject } from '../../protocol/json';
 import type { ToolCall, ToolDeclaration } from '../../llm/port';
@@ -161,9 +162,7 @@ function harmlesslyTooLarge({ code }: AppError, { sideEffects }: Tool): boolean 
 
 /** One line as the ledger keeps it, so that the model is told the same in every attempt. */
 function toldFailure(message: string): string {
-  const line = message.replaceAll(/\s+/g, ' ').trim();
-  const short = line.length > MOST_FAILURE_CHARS ? `${firstChars(line, MOST_FAILURE_CHARS)}...` : line;
-  return JSON.parse(storable(JSON.stringify(short))) as string;
+  return failureLine(message, MOST_FAILURE_CHARS);
 }
 
 function cut(text: string, most = SHOWN_CHARS): string {

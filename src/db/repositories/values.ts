@@ -1,6 +1,7 @@
 import { AppError } from '../../protocol/failures';
 import type { BlobRef, Json, Value } from '../../protocol/json';
 import { LIMITS } from '../../protocol/limits';
+import { isDeeperThan } from '../../core/text';
 import { encode } from '../encode';
 import type { Blobs } from './blobs';
 
@@ -22,8 +23,13 @@ export function createValues(blobs: Blobs) {
     return Object.fromEntries(entries);
   };
   return {
-    /** Above `inlineBytes` it becomes a blob. Throws INPUT_TOO_LARGE over LIMITS.blobBytes. */
+    /** Above `inlineBytes` it becomes a blob. Throws INPUT_TOO_LARGE over LIMITS.blobBytes and LIMITS.valueDepth. */
     async store(tenantId: string, json: Json, inlineBytes: number = LIMITS.inlineValueBytes): Promise<Value> {
+      if (isDeeperThan(json, LIMITS.valueDepth))
+        throw new AppError(
+          'INPUT_TOO_LARGE',
+          `A value is nested deeper than ${LIMITS.valueDepth} levels (valueDepth): flatten it`,
+        );
       const bytes = Buffer.from(encode(json));
       if (bytes.byteLength <= inlineBytes) return { inline: json };
       return { ref: await blobs.put(tenantId, bytes, MEDIA_TYPE) };
