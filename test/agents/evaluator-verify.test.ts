@@ -129,7 +129,7 @@ test('a document that is no JSON ends the turn, by its name', async () => {
 test.each<[Json, RegExp]>([
   [{ verify: {} }, /either documents or facts/],
   [{ verify: { documents, facts: 'dependency-gate' } }, /either documents or facts/],
-  [{ verify: { documents }, compare: true }, /either compare or verify/],
+  [{ verify: { documents }, compare: true }, /only one of compare, verify and judge/],
   [{ verify: { documents: { contract: 'price' } } }, /must be a JSON pointer/],
 ])('options that contradict themselves are refused: %j', async (options, message) => {
   await expect(verify([], options)).rejects.toThrow(message);

@@ -6,6 +6,8 @@ import { Footprint } from '../../src/agents/dependency-gate/footprint';
 import { Inventory } from '../../src/agents/dependency-gate/inventory';
 import { Licence } from '../../src/agents/dependency-gate/licence';
 import { Policy } from '../../src/agents/dependency-gate/policy';
+import { RemedyAgent } from '../../src/agents/dependency-gate/remedy';
+import { WaiverAgent } from '../../src/agents/dependency-gate/waiver';
 import { Provenance } from '../../src/agents/dependency-gate/provenance';
 import { type GateReport, ReportWriter } from '../../src/agents/dependency-gate/report-writer';
 import { gatePlan } from '../../src/cli/dependency-gate/plan';
@@ -21,6 +23,8 @@ const CLASSES: readonly AgentClass[] = [
   Provenance,
   Footprint,
   Evaluator,
+  RemedyAgent,
+  WaiverAgent,
   Policy,
   ReportWriter,
 ];
@@ -43,6 +47,10 @@ test('every agent has a valid manifest of its own, and the plan names them all',
     'licence',
     'provenance',
     'footprint',
+    'evaluator',
+    'remedy',
+    'evaluator',
+    'waiver',
     'evaluator',
     'policy',
     'report-writer',
@@ -257,7 +265,7 @@ describe('failures', () => {
 
   test('of an earlier agent are named, not passed over', async () => {
     const bench = new GateBench({ head });
-    expect(await codeOf(bench.turn(new ReportWriter(), 'report-writer', null))).toMatch(
+    expect(await codeOf(bench.turn(new ReportWriter(), 'report-writer'))).toMatch(
       /^AGENT_INPUT_INVALID: .*inventory/,
     );
     const odd = {
@@ -272,12 +280,12 @@ describe('failures', () => {
   test('of the evaluator leave nothing to believe: the policy blocks, unless a plan goes without it', async () => {
     const bench = new GateBench({ head: { lockfileVersion: 3, packages: {} } });
     await findAll(bench);
-    expect(await bench.turn(new Policy(), 'policy', null)).toMatchObject({
+    expect(await bench.turn(new Policy(), 'policy')).toMatchObject({
       verdict: 'block',
       reason: 'Nothing came from evaluator, so nothing can be said for this change.',
       missing: ['evaluator'],
     });
-    expect(await bench.turn(new Policy(), 'policy', { verifiedBy: null })).toMatchObject({
+    expect(await bench.turn(new Policy(), 'policy', { options: { verifiedBy: null } })).toMatchObject({
       verdict: 'merge',
       missing: [],
     });
@@ -287,7 +295,7 @@ describe('failures', () => {
     const written = async (error: Error, signal?: AbortSignal): Promise<GateReport> => {
       const bench = new GateBench({ head });
       await bench.finding(new Inventory(), 'inventory');
-      await bench.turn(new Policy(), 'policy', { expect: [], verifiedBy: null });
+      await bench.turn(new Policy(), 'policy', { options: { expect: [], verifiedBy: null } });
       bench.model.invoke = () => Promise.reject(error);
       return await new ReportWriter().execute(bench.task(null), bench.context(signal));
     };

@@ -27,8 +27,8 @@ test('a lock of 25 MB is judged in seconds, and the event loop goes on turning',
     bench.finding(new Footprint(), 'footprint'),
   ]);
   const { struck, checked } = await bench.verify();
-  const policy = await bench.turn(new Policy(), 'policy', null);
-  const report = await bench.turn(new ReportWriter(), 'report-writer', null);
+  const policy = await bench.turn(new Policy(), 'policy');
+  const report = await bench.turn(new ReportWriter(), 'report-writer');
   expect(performance.now() - started).toBeLessThan(MAX_MS);
   expect(lag.maxMs).toBeLessThan(MAX_LAG_MS);
   expect(inventory.counts).toEqual({ added: 0, changed: 700, moved: 0, removed: 0 });

@@ -221,7 +221,7 @@ describe('an agent may hand on anything', () => {
     bench.says('licence', { text: 'All is well.' });
     const { reports } = await bench.verify();
     expect(reports).toEqual({});
-    expect(await bench.turn(new Policy(), 'policy', null)).toMatchObject({
+    expect(await bench.turn(new Policy(), 'policy')).toMatchObject({
       verdict: 'block',
       missing: ['licence', 'provenance', 'footprint'],
     });

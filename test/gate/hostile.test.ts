@@ -169,8 +169,8 @@ test('a report stays within what a comment may hold, however long the names are'
   await bench.finding(new Inventory(), 'inventory');
   await findAll(bench);
   const { struck, struckUnlisted } = await bench.verify();
-  await bench.turn(new Policy(), 'policy', null);
-  const report = await bench.turn(new ReportWriter(), 'report-writer', null);
+  await bench.turn(new Policy(), 'policy');
+  const report = await bench.turn(new ReportWriter(), 'report-writer');
   expect([struck.length, struckUnlisted]).toEqual([200, 100]);
   expect(report.markdown).toContain('### Struck, because the files say otherwise (300)');
   expect(report.markdown.length).toBeLessThan(MAX_COMMENT_CHARS);

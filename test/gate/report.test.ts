@@ -91,8 +91,8 @@ describe('the summary', () => {
     bench.model.answers('This change must');
     bench.model.finishReason = 'length';
     await bench.finding(new Inventory(), 'inventory');
-    await bench.turn(new Policy(), 'policy', { expect: [], verifiedBy: null });
-    const { summary } = await bench.turn(new ReportWriter(), 'report-writer', null);
+    await bench.turn(new Policy(), 'policy', { options: { expect: [], verifiedBy: null } });
+    const { summary } = await bench.turn(new ReportWriter(), 'report-writer');
     expect(summary).toMatchObject({ writtenBy: 'template', rejected: 'the answer was cut off' });
   });
 
@@ -148,8 +148,8 @@ describe('the report', () => {
     bench.model.answers('See below.');
     await bench.finding(new Inventory(), 'inventory');
     await bench.verify();
-    const policy = await bench.turn(new Policy(), 'policy', null);
-    const report = await bench.turn(new ReportWriter(), 'report-writer', null);
+    const policy = await bench.turn(new Policy(), 'policy');
+    const report = await bench.turn(new ReportWriter(), 'report-writer');
     expect(policy).toMatchObject({ verdict: 'block', missing: ['licence', 'provenance', 'footprint'] });
     expect(report.markdown).toContain('Nothing came from licence, provenance, footprint');
     expect(report.markdown).toContain('| Entries in the lock | 15 | 21 |');

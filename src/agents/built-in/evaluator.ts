@@ -10,6 +10,8 @@ import { gatherMaterial, outputsOf } from '../tools/text/material';
 import type { Measured } from '../tools/text/measure';
 import { Comparison, type ComparedPair, pairsOf, rank } from '../tools/text/rank';
 import { reportsOf, Verification, verify } from '../tools/verify/verify';
+import { judgeProposals, JudgeOptions } from '../dependency-gate/judge';
+import { Judgement } from '../dependency-gate/judgement';
 import { factsFor, VerifyOptions } from './evaluator-facts';
 
 /** Each with each, twice: more outputs would take more than thirty calls. */
@@ -29,8 +31,12 @@ const Options = z
       .default(false)
       .describe(`Say which of the outputs is best by the criteria; 2 to ${MOST_COMPARED} outputs`),
     verify: VerifyOptions.optional().describe('Hold findings against the documents they cite; asks no model'),
+    judge: JudgeOptions.optional().describe('Prove again what is proposed for findings; asks no model'),
   })
-  .refine(({ compare, verify: facts }) => !compare || facts === undefined, 'either compare or verify')
+  .refine(
+    ({ compare, verify: facts, judge }) => [compare || undefined, facts, judge].filter(Boolean).length <= 1,
+    'only one of compare, verify and judge',
+  )
   .prefault({});
 type Options = z.output<typeof Options>;
 
@@ -61,26 +67,27 @@ const Verdict = z.object({
 });
 export type Verdict = z.output<typeof Verdict>;
 
-type Evaluation = Verdict | Comparison | Verification;
+type Evaluation = Verdict | Comparison | Verification | Judgement;
 
-/** Judges what came before against weighted criteria, compares it, or strikes findings that their documents contradict. */
+/** Judges what came before against weighted criteria, compares it, strikes findings that their documents contradict, or proves proposals again. */
 export class Evaluator extends BaseAgent<Evaluation> {
   static readonly manifest = {
     name: 'evaluator',
-    version: '1.1.0',
+    version: '1.2.0',
     description:
       'Judges or compares the outputs before it by weighted criteria with reasons and evidence, and strikes false findings.',
     agentType: 'evaluator' as const,
     capabilities: ['evaluate', 'compare', 'verify-findings', 'text'],
     input: Options,
     // Whichever it is, it is an object, which a union does not say by itself.
-    output: z.union([Verdict, Comparison, Verification]).meta({ type: 'object' }),
+    output: z.union([Verdict, Comparison, Verification, Judgement]).meta({ type: 'object' }),
     limits: { outputBytes: LIMITS.agentOutputBytes },
   };
 
   async execute(task: AgentTask, context: AgentContext): Promise<Evaluation> {
     const options = Options.parse(task.options ?? {});
     if (options.verify !== undefined) return await verified(task, options.verify, context);
+    if (options.judge !== undefined) return await judgeProposals(options.judge, task, context);
     const outputs = await outputsOf(task);
     if (outputs.length === 0) {
       throw new AppError(

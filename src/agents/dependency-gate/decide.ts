@@ -26,13 +26,22 @@ export interface Brought {
   /** Findings that the files contradict: they are told, and decide nothing. */
   readonly struck: readonly Struck[];
   readonly struckCount: number;
+  readonly proposed?: Proposed;
 }
+
+/** What was judged to hold, by the finding it is for. */
+export interface Proposed {
+  readonly waivers: ReadonlyMap<string, string>;
+  readonly remedies: ReadonlyMap<string, string>;
+}
+
+const NOTHING_PROPOSED: Proposed = { waivers: new Map(), remedies: new Map() };
 
 /** Decides every finding by the first rule that holds; the worst decision is the verdict. */
 export function decide(brought: Brought, options: PolicyOptions): PolicyReport {
-  const { findings, missing, omitted, struck, struckCount } = brought;
+  const { findings, missing, omitted, struck, struckCount, proposed = NOTHING_PROPOSED } = brought;
   const rules = [...options.rules, ...(options.defaults ? DEFAULT_RULES : []), NO_RULE];
-  const decisions = findings.map((finding) => decisionOn(finding, rules)).sort(worstFirst);
+  const decisions = findings.map((finding) => decisionOn(finding, rules, proposed)).sort(worstFirst);
   const counts = { block: 0, waive: 0, merge: 0 };
   const severities = { high: 0, unknown: 0, low: 0, info: 0 };
   for (const { verdict, finding } of decisions) {
@@ -59,8 +68,14 @@ export function decide(brought: Brought, options: PolicyOptions): PolicyReport {
 }
 
 /** Whether every condition that the rule states holds for the finding. */
-export function ruleHolds(when: RuleCondition, finding: Finding): boolean {
+export function ruleHolds(
+  when: RuleCondition,
+  finding: Finding,
+  { waivers, remedies }: Proposed = NOTHING_PROPOSED,
+): boolean {
   return (
+    (when.waived === undefined || when.waived === waivers.has(finding.id)) &&
+    (when.remedied === undefined || when.remedied === remedies.has(finding.id)) &&
     includes(when.kind, finding.kind) &&
     includes(when.check, finding.check) &&
     includes(when.severity, finding.severity) &&
@@ -71,9 +86,17 @@ export function ruleHolds(when: RuleCondition, finding: Finding): boolean {
   );
 }
 
-function decisionOn(finding: Finding, rules: readonly PolicyRule[]): Decision {
-  const rule = rules.find(({ when }) => ruleHolds(when, finding)) ?? NO_RULE;
-  return { finding, verdict: rule.verdict, rule: rule.id, reason: rule.reason };
+function decisionOn(finding: Finding, rules: readonly PolicyRule[], proposed: Proposed): Decision {
+  const { verdict, id, reason } = rules.find(({ when }) => ruleHolds(when, finding, proposed)) ?? NO_RULE;
+  const { waivers, remedies } = proposed;
+  return {
+    finding,
+    verdict,
+    rule: id,
+    reason,
+    waiver: waivers.get(finding.id) ?? null,
+    remedy: remedies.get(finding.id) ?? null,
+  };
 }
 
 function includes<T>(allowed: readonly T[] | undefined, value: T): boolean {

@@ -4,6 +4,9 @@ import type { FootprintReport } from './footprint-report';
 import type { InventoryReport } from './inventory-report';
 import { shorten } from './markdown';
 import type { Decision, PolicyReport, Verdict } from './policy-schema';
+import type { Proposal } from './proposed';
+import type { Remedy, RemedyReport } from './remedy-schema';
+import type { Waiver, WaiverReport } from './waivers';
 
 /** What the report is written from. */
 export interface ReportFacts {
@@ -11,10 +14,14 @@ export interface ReportFacts {
   readonly policy: PolicyReport;
   /** Null where that agent was skipped; the policy then says so. */
   readonly footprint: FootprintReport | null;
+  /** Null where that way was not gone, or came to nothing. */
+  readonly remedies: Proposal<RemedyReport, Remedy> | null;
+  readonly waivers: Proposal<WaiverReport, Waiver> | null;
 }
 
 /** Findings told in the summary; the tables hold more. */
 const MAX_TOLD = 5;
+const MAX_REMEDIES_TOLD = 3;
 
 const MEANING: Readonly<Record<Verdict, string>> = {
   block: 'must not be merged as it is',
@@ -28,7 +35,9 @@ export function factSentences(facts: ReportFacts): readonly string[] {
   return [
     `Verdict ${policy.verdict}: this change ${MEANING[policy.verdict]}. ${policy.reason}`,
     ...told(policy, 'block'),
+    ...remedySentences(facts),
     ...told(policy, 'waive'),
+    ...waiverSentences(facts),
     ...struckSentences(policy),
     changeSentence(inventory),
     ...sizeSentences(facts),
@@ -67,6 +76,26 @@ function tell({ finding, verdict, rule, reason }: Decision): string {
   const path = finding.path.length > 1 ? ` It came in by ${shorten(pathText(finding.path), 300)}.` : '';
   const severity = finding.severity === 'unknown' ? 'cannot be known' : finding.severity;
   return `${finding.claim.replace(/\.$/, '')} (${severity}, ${where}; ${verdict} by rule ${rule}).${path} ${reason}`;
+}
+
+function remedySentences({ remedies }: ReportFacts): readonly string[] {
+  if (remedies === null) return [];
+  const { holding, report } = remedies;
+  const { unproven } = report.counts;
+  const proven = holding.slice(0, MAX_REMEDIES_TOLD).map(({ says, proof }) => {
+    const { before, after } = proof.high;
+    return `Proven remedy: ${shorten(says, 300)} Of ${before} high findings ${after} stay, and ${proof.changeCount} packages change.`;
+  });
+  const without = unproven === 1 ? '1 high finding' : `${unproven} high findings`;
+  return unproven === 0 ? proven : [...proven, `No remedy is proven for ${without} in production.`];
+}
+
+function waiverSentences({ waivers }: ReportFacts): readonly string[] {
+  if (waivers === null || waivers.holding.length === 0) return [];
+  const count = waivers.holding.length;
+  const days = Math.min(...waivers.holding.map(({ expiry }) => expiry.days));
+  const proposed = count === 1 ? '1 waiver is' : `${count} waivers are`;
+  return [`${proposed} proposed for development, for ${days} days before somebody looks again.`];
 }
 
 function struckSentences({ struckCount }: PolicyReport): readonly string[] {

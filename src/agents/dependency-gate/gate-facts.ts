@@ -7,6 +7,7 @@ import { plain } from './cite';
 import { type Evidence, Finding, type FindingDraft, withId } from './finding';
 import { PackageFacts } from './package-facts';
 import { Recomputed } from './recomputed';
+import { tallyOf } from './standing';
 
 /**
  * What the gate's findings are held against: the two lock files and the measured sizes as they were given to the run,
@@ -20,6 +21,7 @@ export async function gateFacts(task: AgentTask, context: AgentContext): Promise
   return {
     documents,
     placeOf: (finding) => packages.placeOf(locationOf(finding)),
+    tally: tallyOf,
     claims: async (given) => await contradictionIn(given, { documents, packages, recomputed }),
   };
 }

@@ -20,6 +20,10 @@ export const RuleCondition = z.strictObject({
   /** Published names; a `*` at the end stands for any ending, so `@acme/*` is a scope. */
   package: oneOrMore(z.string().min(1)).optional(),
   version: oneOrMore(z.string().min(1)).optional(),
+  /** Whether a waiver that was judged to hold is proposed for the finding. */
+  waived: z.boolean().optional(),
+  /** Whether a remedy that was proven removes the finding. */
+  remedied: z.boolean().optional(),
 });
 export type RuleCondition = z.infer<typeof RuleCondition>;
 
@@ -43,6 +47,8 @@ export const PolicyOptions = z
     expect: z.array(z.string()).max(20).default(['licence', 'provenance', 'footprint']),
     /** Agent that held the findings against the files: without its output nothing is believed. Null believes them all. */
     verifiedBy: z.string().nullable().default('evaluator'),
+    /** Agent that judged remedies and waivers: one that it did not judge is none. */
+    judgedBy: z.string().default('evaluator'),
   })
   .prefault({});
 export type PolicyOptions = z.infer<typeof PolicyOptions>;
@@ -53,6 +59,9 @@ export const Decision = z.strictObject({
   verdict: Verdict,
   rule: z.string(),
   reason: z.string(),
+  /** The waiver that is proposed for it, and the remedy that removes it, where one was judged to hold. */
+  waiver: z.string().nullable(),
+  remedy: z.string().nullable(),
 });
 export type Decision = z.infer<typeof Decision>;
 

@@ -1,19 +1,14 @@
-import { z } from 'zod';
 import { type AgentContext, type AgentTask, BaseAgent } from '../base-agent';
 import type { AgentManifestInput } from '../../protocol/agent';
 import { LIMITS } from '../../protocol/limits';
-import { Verification } from '../tools/verify/verify';
 import { type Brought, decide } from './decide';
-import { Finding, FindingReport } from './finding';
+import { type Finding, FindingReport } from './finding';
 import { PolicyOptions, PolicyReport } from './policy-schema';
 import { outputOf } from './previous';
+import { proposedIn } from './proposed';
+import { standingIn, verifiedBy as verifiedFrom } from './standing';
 
 const NOTHING_STRUCK = { struck: [], struckCount: 0 };
-
-/** What the evaluator hands on, read as findings of this gate. */
-const Verified = Verification.extend({
-  reports: z.record(z.string(), z.object({ findings: z.array(Finding), omitted: z.int().nonnegative() })),
-});
 
 /** Holds every finding against the rules and says whether the change may be merged. */
 export class Policy extends BaseAgent<PolicyReport> {
@@ -30,7 +25,9 @@ export class Policy extends BaseAgent<PolicyReport> {
 
   async execute(task: AgentTask, context: AgentContext): Promise<PolicyReport> {
     const options = PolicyOptions.parse(task.options ?? {});
-    const report = decide(await broughtBy(task, options), options);
+    const brought = await broughtBy(task, options);
+    const proposed = await proposedIn(task.previous, options.judgedBy);
+    const report = decide({ ...brought, proposed }, options);
     context.log.info('verdict reached', {
       verdict: report.verdict,
       ...report.counts,
@@ -44,9 +41,9 @@ export class Policy extends BaseAgent<PolicyReport> {
 async function broughtBy(
   { previous }: AgentTask,
   { expect, verifiedBy }: Pick<PolicyOptions, 'expect' | 'verifiedBy'>,
-): Promise<Brought> {
+): Promise<Omit<Brought, 'proposed'>> {
   if (verifiedBy === null) return { ...(await unverified(previous, expect)), ...NOTHING_STRUCK };
-  const verified = await outputOf(previous, verifiedBy, Verified);
+  const verified = await verifiedFrom(previous, verifiedBy);
   if (verified === null) {
     const { missing, ...rest } = await unverified(previous, expect);
     return { ...rest, missing: [...missing, verifiedBy], ...NOTHING_STRUCK };
@@ -54,17 +51,12 @@ async function broughtBy(
   const { reports, struck, struckUnlisted } = verified;
   const all = Object.values(reports);
   return {
-    findings: distinct(all.flatMap(({ findings }) => findings)),
+    findings: standingIn(verified),
     missing: expect.filter((agent) => !Object.hasOwn(reports, agent)),
     omitted: all.reduce((sum, { omitted }) => sum + omitted, 0),
     struck,
     struckCount: struck.length + struckUnlisted,
   };
-}
-
-/** What several agents say alike counts once; ids that stand are those that follow from what is said. */
-function distinct(findings: readonly Finding[]): readonly Finding[] {
-  return [...new Map(findings.map((finding) => [finding.id, finding])).values()];
 }
 
 async function unverified(

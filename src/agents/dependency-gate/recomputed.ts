@@ -2,7 +2,7 @@ import { forEachPaced } from '../tools/lockfile/pacer';
 import type { Analysis } from './analysis';
 import { duplicateFindings } from './duplicate-findings';
 import { engineBasis, engineFindings } from './engine-findings';
-import type { FindingDraft, FindingKind } from './finding';
+import { type Finding, type FindingDraft, type FindingKind, withId } from './finding';
 import { deprecatedFindings, missingFindings, sizeFindings, unrequiredFindings } from './footprint-findings';
 import { installScriptFindings } from './install-script-findings';
 import { licenceFindings } from './licence-findings';
@@ -22,6 +22,14 @@ const FINDERS: Readonly<
   unrequired: unrequiredFindings,
   missing: missingFindings,
 };
+
+/** Every high finding that the gate's own checks make, with the id it has in every run. */
+export async function highFindings(analysis: Analysis): Promise<readonly Finding[]> {
+  const high: Finding[] = [];
+  for (const find of Object.values(FINDERS))
+    for (const draft of await find(analysis)) if (draft.severity === 'high') high.push(withId(draft));
+  return high;
+}
 
 /** What the gate's own checks find in the files, kind by kind as it is asked for. */
 export class Recomputed {

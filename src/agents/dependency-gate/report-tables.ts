@@ -143,7 +143,8 @@ function placeText({ file, pointer }: Pick<Struck, 'file' | 'pointer'>): string 
   return `${prose(shorten(file, 60))} ${code(pointer === '' ? '/' : pointer)}`;
 }
 
-function evidenceText(evidence: Evidence): string {
+/** A place in a file with what stands there. */
+export function evidenceText(evidence: Evidence): string {
   const place = placeText(evidence);
   return 'absent' in evidence
     ? `${place} is absent`
@@ -184,13 +185,15 @@ function installedText({ installed }: FootprintReport): string {
   return installed.unmeasured === 0 ? size : `${size} (${installed.measured} of ${all} packages measured)`;
 }
 
-function cutNote(shown: number, total: number): readonly string[] {
+/** How much of a table is left out, where something is. */
+export function cutNote(shown: number, total: number): readonly string[] {
   return shown < total
     ? [`The first ${shown} of ${total} are shown; the agents’ outputs hold the others.`]
     : [];
 }
 
-function section(heading: string, parts: readonly string[]): string {
+/** A part of the report under its own heading. */
+export function section(heading: string, parts: readonly string[]): string {
   return [`### ${heading}`, ...parts].join('\n\n');
 }
 

@@ -10,11 +10,20 @@ import { InventoryReport } from './inventory-report';
 import { prose, shorten } from './markdown';
 import { PolicyReport, Verdict } from './policy-schema';
 import { outputOf } from './previous';
+import { remediesIn, waiversIn } from './proposed';
+import { remedySections, waiverSections, waySection } from './report-proposals';
 import { changeSections, decisionSection, methodSection, struckSection, totalsTable } from './report-tables';
 import { SUMMARY_SYSTEM, SUMMARY_TASK, checkSummary } from './summary';
 
 /** A provider's own words are kept short in the report. */
 const MAX_FAILURE_CHARS = 300;
+
+const ReportOptions = z
+  .strictObject({
+    /** Agent that judged remedies and waivers. */
+    judgedBy: z.string().default('evaluator'),
+  })
+  .prefault({});
 
 /** Who wrote the summary paragraph, and why it was replaced where it was. */
 export const ReportSummary = z.strictObject({
@@ -40,6 +49,7 @@ export class ReportWriter extends BaseAgent<GateReport> {
       'Writes the gate’s report for a pull request: facts from the findings, a short summary by the model',
     agentType: 'custom',
     capabilities: ['gate-report'],
+    input: ReportOptions,
     output: GateReport,
   };
 
@@ -60,8 +70,11 @@ export function renderReport(facts: ReportFacts, summary: ReportSummary): string
     prose(summary.text),
     `_${byline(summary)}_`,
     totalsTable(facts),
+    waySection(facts),
     decisionSection(policy, 'block'),
+    ...remedySections(facts),
     decisionSection(policy, 'waive'),
+    ...waiverSections(facts),
     decisionSection(policy, 'merge'),
     struckSection(policy),
     ...changeSections(facts),
@@ -70,7 +83,8 @@ export function renderReport(facts: ReportFacts, summary: ReportSummary): string
   return `${parts.filter((part) => part !== null).join('\n\n')}\n`;
 }
 
-async function factsFrom({ previous }: AgentTask): Promise<ReportFacts> {
+async function factsFrom({ previous, options }: AgentTask): Promise<ReportFacts> {
+  const { judgedBy } = ReportOptions.parse(options ?? {});
   const inventory = await outputOf(previous, 'inventory', InventoryReport);
   const policy = await outputOf(previous, 'policy', PolicyReport);
   if (inventory === null || policy === null) {
@@ -80,7 +94,13 @@ async function factsFrom({ previous }: AgentTask): Promise<ReportFacts> {
       `the report needs the output of ${missing}, which is not there`,
     );
   }
-  return { inventory, policy, footprint: await outputOf(previous, 'footprint', FootprintReport) };
+  return {
+    inventory,
+    policy,
+    footprint: await outputOf(previous, 'footprint', FootprintReport),
+    remedies: await remediesIn(previous, judgedBy),
+    waivers: await waiversIn(previous, judgedBy),
+  };
 }
 
 async function summarise(facts: ReportFacts, context: AgentContext): Promise<ReportSummary> {

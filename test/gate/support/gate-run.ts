@@ -4,6 +4,12 @@ import { Evaluator } from '../../../src/agents/built-in/evaluator';
 import { Footprint } from '../../../src/agents/dependency-gate/footprint';
 import { Inventory } from '../../../src/agents/dependency-gate/inventory';
 import { Licence } from '../../../src/agents/dependency-gate/licence';
+import { RemedyAgent } from '../../../src/agents/dependency-gate/remedy';
+import type { RemedyReport } from '../../../src/agents/dependency-gate/remedy-schema';
+import { WaiverAgent } from '../../../src/agents/dependency-gate/waiver';
+import type { WaiverReport } from '../../../src/agents/dependency-gate/waivers';
+import { gatePlan } from '../../../src/cli/dependency-gate/plan';
+import { type Carried, carryOut } from './carry-out';
 import { Policy } from '../../../src/agents/dependency-gate/policy';
 import { Provenance } from '../../../src/agents/dependency-gate/provenance';
 import { type GateReport, ReportWriter } from '../../../src/agents/dependency-gate/report-writer';
@@ -39,6 +45,12 @@ export interface GateOutputs {
   readonly report: GateReport;
   readonly findings: readonly Finding[];
   readonly model: ToldModel;
+  /** Absent where the plan did not go that way. */
+  readonly remedies: RemedyReport | undefined;
+  readonly waivers: WaiverReport | undefined;
+  /** Which agents ran, in order, and what was decided. */
+  readonly agents: Carried['agents'];
+  readonly decided: Carried['decided'];
 }
 
 /** The gate's agents in the order of its plan, each fed as the runtime feeds it, without servers. */
@@ -46,31 +58,37 @@ export class GateBench {
   readonly model = new ToldModel();
   readonly beats: string[] = [];
   private readonly blobs = new Map<string, Uint8Array>();
-  private readonly done: { agent: string; output: Json }[] = [];
+  private readonly done: { agent: string; as: string; output: Json }[] = [];
 
   constructor(private readonly gate: GateCase) {}
 
   async finding<Output>(agent: BaseAgent<Output>, name: string): Promise<Output> {
-    return await this.turn(agent, name, null);
+    return await this.turn(agent, name);
   }
 
   /** Has the evaluator strike what is false, as the gate's plan does. */
   async verify(): Promise<Verification> {
-    return (await this.turn(new Evaluator(), 'evaluator', {
-      verify: { facts: 'dependency-gate' },
-    })) as Verification;
+    const options = { verify: { facts: 'dependency-gate' } };
+    return (await this.turn(new Evaluator(), 'evaluator', { options })) as Verification;
   }
 
-  async turn<Output>(agent: BaseAgent<Output>, name: string, options: Json): Promise<Output> {
+  async turn<Output>(
+    agent: BaseAgent<Output>,
+    name: string,
+    { options = null, as = name }: { readonly options?: Json; readonly as?: string } = {},
+  ): Promise<Output> {
     const output = await agent.execute(this.task(options), this.context());
     // Outputs travel as JSON between agents, so what JSON cannot hold must not matter.
-    this.done.push({ agent: name, output: JSON.parse(JSON.stringify(output)) as Json });
+    this.done.push({ agent: name, as, output: JSON.parse(JSON.stringify(output)) as Json });
     return output;
   }
 
+  /** The latest output under this name: the step's, else the agent's. */
+  readonly said = (as: string): Json | undefined => this.done.findLast((one) => one.as === as)?.output;
+
   /** Has some agent hand on anything. */
   says(agent: string, output: Json): void {
-    this.done.push({ agent, output });
+    this.done.push({ agent, as: agent, output });
   }
 
   context(signal = new AbortController().signal): AgentContext {
@@ -109,38 +127,56 @@ export class GateBench {
   }
 }
 
-function sideBySide(bench: GateBench): Promise<[FindingReport, FindingReport, FootprintReport]> {
-  return Promise.all([
+/** Everything the three finding agents find. */
+export async function findAll(bench: GateBench): Promise<readonly Finding[]> {
+  const reports = await Promise.all([
     bench.finding(new Licence(), 'licence'),
     bench.finding(new Provenance(), 'provenance'),
     bench.finding(new Footprint(), 'footprint'),
   ]);
+  return reports.flatMap(({ findings }) => findings);
 }
 
-/** Everything the three finding agents find. */
-export async function findAll(bench: GateBench): Promise<readonly Finding[]> {
-  return (await sideBySide(bench)).flatMap(({ findings }) => findings);
-}
+/** The gate's agents, by the names that its plan gives them. */
+export const GATE_AGENTS = {
+  inventory: Inventory,
+  licence: Licence,
+  provenance: Provenance,
+  footprint: Footprint,
+  evaluator: Evaluator,
+  remedy: RemedyAgent,
+  waiver: WaiverAgent,
+  policy: Policy,
+  'report-writer': ReportWriter,
+} as const;
 
-/** Runs the whole gate. The model answers with a sentence that holds no number, unless the script says otherwise. */
+/** Runs the whole gate by its plan. The model answers with a sentence that holds no number, unless the script says otherwise. */
 export async function runGate(gate: GateCase, answer = 'See below.'): Promise<GateOutputs> {
   const bench = new GateBench(gate);
   bench.model.answers(answer);
-  const inventory = await bench.finding(new Inventory(), 'inventory');
-  const [licence, provenance, footprint] = await sideBySide(bench);
-  const verification = await bench.verify();
-  const policy = await bench.turn(new Policy(), 'policy', gate.policy ?? null);
-  const report = await bench.turn(new ReportWriter(), 'report-writer', null);
-  const findings = [...licence.findings, ...provenance.findings, ...footprint.findings];
+  const carried = await carryOut(gatePlan(), async ({ agent, id, input = null }) => {
+    const Agent = GATE_AGENTS[agent as keyof typeof GATE_AGENTS];
+    const options = agent === 'policy' ? (gate.policy ?? null) : input;
+    return (await bench.turn(new Agent() as BaseAgent, agent, { options, as: id ?? agent })) as Json;
+  });
+  const said = bench.said;
+  const [licence, provenance, footprint] = [said('licence'), said('provenance'), said('footprint')] as [
+    FindingReport,
+    FindingReport,
+    FootprintReport,
+  ];
   return {
-    inventory,
+    inventory: said('inventory') as InventoryReport,
     licence,
     provenance,
     footprint,
-    verification,
-    policy,
-    report,
-    findings,
+    verification: said('evaluator') as Verification,
+    remedies: said('remedy') as RemedyReport | undefined,
+    waivers: said('waiver') as WaiverReport | undefined,
+    policy: said('policy') as PolicyReport,
+    report: said('report-writer') as GateReport,
+    findings: [...licence.findings, ...provenance.findings, ...footprint.findings],
     model: bench.model,
+    ...carried,
   };
 }

@@ -29,7 +29,11 @@ async function parse(bytes: Uint8Array, name: string): Promise<Lock> {
     throw new AppError('INPUT_UNSUPPORTED', `this is ${foreign.what}; ${foreign.instead}`);
   const text = decodeUtf8(bytes);
   if (text.trim() === '') throw new AppError('INPUT_UNREADABLE', 'the file is empty');
-  const document = objectDocument(await parseJson(text));
+  return await readLock(objectDocument(await parseJson(text)));
+}
+
+/** Reads a lock that is JSON already, such as one that was amended. Throws INPUT_INVALID, INPUT_UNSUPPORTED. */
+export async function readLock(document: JsonObject): Promise<Lock> {
   const version = lockVersionOf(document);
   const legacy = !hasPackages(document, version);
   const entries: ReadonlyMap<string, LockEntry> = await (legacy

@@ -61,6 +61,10 @@ export const Verification = z.object({
   reports: z
     .record(z.string(), z.object({ findings: z.array(JsonObject), omitted: z.int().nonnegative() }))
     .describe('What stands, by the agent that found it, and how many findings it did not list'),
+  tally: z
+    .record(z.string(), z.int().nonnegative())
+    .optional()
+    .describe('What stands as numbers, where the facts say what to count; rules of a plan can ask for them'),
 });
 export type Verification = z.infer<typeof Verification>;
 
@@ -71,6 +75,8 @@ export interface Facts {
   readonly claims?: (finding: JsonObject) => Promise<Contradiction | null>;
   /** The place a finding is about, where its evidence does not say. */
   readonly placeOf?: (finding: Json) => Pick<Contradiction, 'file' | 'pointer'>;
+  /** Counts what stands; large outputs never travel with a run, but numbers that a plan asks for do. */
+  readonly tally?: (standing: readonly JsonObject[]) => Readonly<Record<string, number>>;
 }
 
 interface Report {
@@ -110,6 +116,7 @@ export async function verify(reports: readonly Report[], facts: Facts): Promise<
   }
   const checked = reports.reduce((sum, { findings }) => sum + findings.length, 0);
   const stand = checked - struck.length;
+  const tally = facts.tally?.(Object.values(standing).flatMap(({ findings }) => findings));
   return {
     verdict: struck.length === 0 ? 'pass' : 'fail',
     score: checked === 0 ? null : Math.round((stand / checked) * 1_000) / 1_000,
@@ -118,6 +125,7 @@ export async function verify(reports: readonly Report[], facts: Facts): Promise<
     struck: struck.slice(0, MAX_STRUCK),
     struckUnlisted: Math.max(0, struck.length - MAX_STRUCK),
     reports: standing,
+    ...(tally === undefined ? {} : { tally }),
   };
 }
 
