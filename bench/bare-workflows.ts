@@ -11,3 +11,9 @@ export async function bareSequence(count: number): Promise<number> {
   for (let i = 0; i < count; i += 1) await noop(String(i));
   return count;
 }
+
+/** The reference: nothing but activities, all at once. */
+export async function bareFanout(count: number): Promise<number> {
+  await Promise.all(Array.from({ length: count }, (_, i) => noop(String(i))));
+  return count;
+}

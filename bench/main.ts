@@ -3,8 +3,9 @@ import { Command, CommanderError } from 'commander';
 import type { Figure } from './figures';
 import { models } from './models';
 import { overhead } from './overhead';
+import { runs } from './runs';
 
-const BENCHMARKS = [overhead, models];
+const BENCHMARKS = [overhead, runs, models];
 
 /** `npm run bench -- [NAME...] [--json FILE]`: measures each figure beside its reference, in one run. */
 export async function main(argv: readonly string[]): Promise<number> {

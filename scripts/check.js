@@ -11,6 +11,7 @@ const LANES = [
   [
     ['import table and bundle', ['node_modules/jest/bin/jest.js', 'test/architecture', 'test/bundle']],
     ['dead code', ['node_modules/knip/bin/knip.js']],
+    ['golden histories', ['scripts/golden-histories.js']],
   ],
 ];
 

@@ -1,0 +1,185 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import type { AgentClass } from '../../../src/agents/base-agent';
+import type { JsonObject } from '../../../src/protocol/json';
+import type { Step } from '../../../src/protocol/plan';
+import { anAgent } from '../../support/agents';
+
+/** A run whose history is worth keeping: each goes another way through the workflows. */
+export interface Scenario {
+  readonly plan: Step;
+  readonly input?: JsonObject;
+  /** Where it is to continue as new. */
+  readonly startsPerHistory?: number;
+  /** Cancelled once an agent of this name has started. */
+  readonly cancelAt?: string;
+}
+
+const tries = new Map<string, number>();
+
+export const SCENARIO_AGENTS: readonly AgentClass[] = [
+  anAgent('says', (task) => ({ said: task.options ?? null, seen: task.previous.length }), {
+    input: z.unknown(),
+  }),
+  anAgent('large', (task) => ({ ...(task.options as JsonObject), filler: 'x'.repeat(20_000) }), {
+    input: z.unknown(),
+  }),
+  anAgent(
+    'sets',
+    (task, { context }) => {
+      context.set('mode', task.options);
+      return 'set';
+    },
+    { input: z.unknown() },
+  ),
+  anAgent('broken', () => {
+    throw new Error('always broken');
+  }),
+  anAgent('once-broken', (_task, { runId }) => {
+    tries.set(runId, (tries.get(runId) ?? 0) + 1);
+    if (tries.get(runId) === 1) throw new Error('broken once');
+    return 'whole';
+  }),
+  anAgent('waits', async (_task, { signal }) => {
+    await sleep(60_000, undefined, { signal });
+  }),
+  anAgent('guide', (task) => ({ next: task.previous.length < 2 ? 'on' : 'finish', reason: 'it is time' }), {
+    input: z.unknown(),
+  }),
+  anAgent(
+    'router',
+    (task) => ({ next: task.previous.length < 1 ? 'on' : 'finish', reason: 'the model says so' }),
+    {
+      input: z.unknown(),
+    },
+  ),
+];
+
+const once = { retry: { maxAttempts: 1 } };
+const says = (input: JsonObject, more: object = {}): Step => ({
+  type: 'agent',
+  agent: 'says',
+  input,
+  ...more,
+});
+const agent = (name: string, more: object = {}): Step => ({ type: 'agent', agent: name, ...more });
+const sequence = (steps: readonly Step[], more: object = {}): Step => ({ type: 'sequence', steps, ...more });
+const parallel = (steps: readonly Step[], more: object = {}): Step => ({ type: 'parallel', steps, ...more });
+const options = [{ id: 'on', step: says({ a: 1 }) }];
+
+export const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  'one-agent': { plan: agent('large', { input: {} }) },
+  sequence: { plan: sequence([says({ a: 1 }), agent('sets', { input: { level: 2 } }), says({ b: 1 })]) },
+  'parallel-merge': {
+    plan: parallel([says({ a: 1 }), agent('large', { input: {} }), agent('broken', once)]),
+  },
+  'parallel-agent': {
+    plan: parallel([says({ a: 1 }), says({ b: 1 })], { aggregate: { agent: 'says' }, maxConcurrency: 1 }),
+  },
+  'parallel-vote': {
+    plan: parallel([agent('large', { input: { v: 'a' } }), agent('large', { input: { v: 'a' } })], {
+      aggregate: { vote: '/v' },
+    }),
+  },
+  'parallel-best': {
+    plan: parallel([agent('large', { input: { n: 1 } }), agent('large', { input: { n: 2 } })], {
+      aggregate: { best: '/n' },
+    }),
+  },
+  'parallel-quorum': { plan: parallel([says({ a: 1 }), agent('waits')], { quorum: { first: 1 } }) },
+  'adaptive-rules': {
+    plan: {
+      type: 'adaptive',
+      first: 'ask',
+      options: [
+        { id: 'ask', step: agent('large', { input: { level: 3 } }) },
+        { id: 'act', step: says({ done: true }) },
+      ],
+      router: {
+        by: 'rules',
+        rules: [
+          { when: { op: 'eq', pointer: '/last/said/done', value: true }, next: 'finish' },
+          { when: { op: 'gt', pointer: '/last/level', value: 2 }, next: 'act' },
+        ],
+      },
+    },
+  },
+  'adaptive-agent': { plan: { type: 'adaptive', options, router: { by: 'agent', agent: 'guide' } } },
+  'adaptive-model': { plan: { type: 'adaptive', options, router: { by: 'model' } } },
+  'adaptive-hand-off': {
+    plan: {
+      type: 'adaptive',
+      first: 'one',
+      handOff: '/said/next',
+      options: [
+        { id: 'one', step: says({ next: 'two' }) },
+        { id: 'two', step: says({ next: 'finish' }) },
+      ],
+      router: { by: 'rules', rules: [], otherwise: 'finish' },
+    },
+  },
+  loop: {
+    plan: {
+      type: 'loop',
+      step: sequence([says({ a: 1 })]),
+      until: { op: 'gte', pointer: '/last/seen', value: 2 },
+      maxIterations: 5,
+    },
+  },
+  conditions: {
+    plan: sequence([
+      says({ a: 1 }, { when: { op: 'eq', pointer: '/input/mode', value: 'fast' } }),
+      says({ b: 1 }, { when: { op: 'ne', pointer: '/input/mode', value: 'fast' } }),
+    ]),
+    input: { mode: 'fast', filler: 'y'.repeat(20_000) },
+  },
+  timer: { plan: sequence([says({ a: 1 }), { type: 'wait', for: 'timer', durationMs: 30 }, says({ b: 1 })]) },
+  'step-timeout': { plan: sequence([agent('waits')], { timeoutMs: 200, onFailure: 'skip' }) },
+  'step-retry': {
+    plan: sequence([says({ a: 1 }), agent('once-broken', once)], {
+      retry: { maxAttempts: 2, initialIntervalMs: 20 },
+    }),
+  },
+  'agent-retry': { plan: agent('once-broken', { retry: { maxAttempts: 2, initialIntervalMs: 20 } }) },
+  fallbacks: {
+    plan: sequence([
+      agent('broken', { ...once, onFailure: { fallback: { value: 1 } } }),
+      agent('broken', { ...once, onFailure: { fallback: { agent: 'says' } } }),
+      agent('broken', { ...once, onFailure: 'skip' }),
+    ]),
+  },
+  failure: {
+    plan: sequence([
+      says({ a: 1 }),
+      parallel([agent('waits'), agent('broken', { ...once, onFailure: 'fail' })]),
+    ]),
+  },
+  cancelled: { plan: parallel([says({ a: 1 }), agent('waits')]), cancelAt: 'waits' },
+  'child-runs': {
+    plan: parallel([
+      { type: 'run', plan: says({ a: 1 }) },
+      { type: 'run', plan: agent('broken', once) },
+    ]),
+  },
+  'child-cancelled': { plan: { type: 'run', plan: agent('waits'), timeoutMs: 500, onFailure: 'skip' } },
+  continued: {
+    plan: sequence([
+      agent('sets', { input: { level: 2 } }),
+      parallel([
+        sequence([says({ a: 1 }), says({ a: 2 }), says({ a: 3 })]),
+        {
+          type: 'loop',
+          step: says({ b: 1 }),
+          until: { op: 'gte', pointer: '/iteration', value: 3 },
+          maxIterations: 5,
+        },
+        { type: 'run', plan: sequence([says({ c: 1 }), says({ c: 2 }), says({ c: 3 })]) },
+        sequence([{ type: 'wait', for: 'timer', durationMs: 1_500 }, agent('broken', once)], {
+          retry: { maxAttempts: 2, initialIntervalMs: 900 },
+        }),
+      ]),
+      says({ d: 1 }, { when: { op: 'eq', pointer: '/context/mode/level', value: 2 } }),
+    ]),
+    startsPerHistory: 4,
+  },
+};
