@@ -1,11 +1,5 @@
-import { Evaluator } from '../../src/agents/built-in/evaluator';
-import { Footprint } from '../../src/agents/dependency-gate/footprint';
-import { Inventory } from '../../src/agents/dependency-gate/inventory';
-import { Licence } from '../../src/agents/dependency-gate/licence';
-import { Policy } from '../../src/agents/dependency-gate/policy';
 import { PolicyReport } from '../../src/agents/dependency-gate/policy-schema';
-import { Provenance } from '../../src/agents/dependency-gate/provenance';
-import { GateReport, ReportWriter } from '../../src/agents/dependency-gate/report-writer';
+import { GateReport } from '../../src/agents/dependency-gate/report-writer';
 import { Verification } from '../../src/agents/tools/verify/verify';
 import { gatePlan } from '../../src/cli/dependency-gate/plan';
 import { examplePair } from '../../src/cli/dependency-gate/example';
@@ -19,7 +13,7 @@ import { mainJob } from '../support/kills/main-job';
 import { type ProviderServer, startProviderServer } from '../support/provider-server/server';
 import { startTeam } from '../support/team';
 import { FALSEHOODS } from './support/falsehoods';
-import { runGate } from './support/gate-run';
+import { GATE_AGENTS, runGate } from './support/gate-run';
 
 const PLANTED = 10;
 const HOSTILE =
@@ -65,7 +59,7 @@ async function mainJobWithLiar(model: ModelProvider, { truths, lies }: Lies): Pr
   // Among each other, so that no order tells them apart.
   const findings = truths.flatMap((truth, at) => [truth, ...lies.slice(at * 2, at * 2 + 2)]);
   const liar = anAgent('liar', () => ({ findings, omitted: 0 }));
-  const agents = [Inventory, Licence, Provenance, Footprint, liar, Evaluator, Policy, ReportWriter];
+  const agents = [...Object.values(GATE_AGENTS), liar];
   await using team = await startTeam(agents, model);
   const result = await team.client.run({ ...(await mainJob(team.client)), plan: planWithLiar() });
   const outputOf = async (agent: string): Promise<Json | undefined> =>

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { gatePlan } from '../../src/cli/dependency-gate/plan';
 import { gateRunInput } from '../../src/cli/dependency-gate/upload';
 import type { EnsembleClient } from '../../src/client/ensemble-client';
@@ -5,6 +6,7 @@ import { PolicyReport } from '../../src/agents/dependency-gate/policy-schema';
 import { RemedyReport } from '../../src/agents/dependency-gate/remedy-schema';
 import { GateReport } from '../../src/agents/dependency-gate/report-writer';
 import type { AgentClass } from '../../src/agents/base-agent';
+import { AppError } from '../../src/protocol/failures';
 import { offlineProvider } from '../../src/llm/providers/offline';
 import type { Json } from '../../src/protocol/json';
 import type { RunRequestInput } from '../../src/protocol/run';
@@ -146,11 +148,11 @@ describe('on real servers', () => {
   test.each(['licence', 'remedy', 'evaluator'])(
     'where %s fails, the verdict is block and says what is missing',
     async (name) => {
-      const { client } = await teamWith(
-        anAgent(name, () => {
-          throw new Error('broken on purpose');
-        }),
-      );
+      const broken = (): never => {
+        // Not tried again, so that the test need not wait for that.
+        throw new AppError('AGENT_INPUT_INVALID', 'broken on purpose');
+      };
+      const { client } = await teamWith(anAgent(name, broken, { input: z.unknown() }));
       const result = await client.run(await jobOn(client, 'remedy'));
       expect(result.status).toBe('completed');
       expect(result.degraded.length).toBeGreaterThan(0);

@@ -28,7 +28,19 @@ const NTH: Readonly<Record<Point, number>> = {
   'workflow-task.after': 3,
 };
 const DERIVED_AFTER_MS = 200;
-const ADDRESSES = ['1', '2.1', '2.2', '2.3', '3', '4', '5'];
+const ADDRESSES = [
+  '1',
+  '2.1',
+  '2.2',
+  '2.3',
+  '3',
+  '4.1.1.1',
+  '4.1.1.2',
+  '4.2.1.1',
+  '4.2.1.2',
+  '4.3.1',
+  '4.3.2',
+];
 /** A process that starts takes a core for more than a second: more of them at once only wait for each other. */
 const VICTIMS_AT_ONCE = 4;
 
@@ -143,7 +155,7 @@ describe('a worker that is killed changes nothing of what the job comes to', () 
         const unknown = interrupted && closing?.has(activity) === true && !unsent;
         expect([activity, times]).toEqual([activity, interrupted && !(unknown && times === 1) ? 2 : 1]);
       }
-      const writer = stage.ledger.begun(queue)['5 report-writer'] ?? 0;
+      const writer = stage.ledger.begun(queue)['4.3.2 report-writer'] ?? 0;
       expect(modelRequests(queue)).toBeLessThanOrEqual(writer);
       expect(modelRequests(queue)).toBeGreaterThanOrEqual(1);
     },
