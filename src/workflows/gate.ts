@@ -39,18 +39,13 @@ export class Gate {
 
   /** Something that had entered is back, or goes on without filling the history. */
   leave(): void {
-    this.allowance = Math.min(STARTS_AT_ONCE, this.allowance + 1);
-    this.release();
-  }
-
-  /** Something else that must be awaited: it enters past everybody. */
-  hold(): void {
-    this.busy += 1;
-  }
-
-  release(): void {
     this.busy -= 1;
     this.advance();
+  }
+
+  /** Something else that must be awaited until it leaves: it enters past everybody. */
+  hold(): void {
+    this.busy += 1;
   }
 
   /** Nothing will enter any more. */
@@ -97,7 +92,7 @@ export class Gate {
       this.hold();
       this.run.follow(this.flush(), () => {
         this.flushing = false;
-        this.release();
+        this.leave();
       });
       return false;
     }
@@ -106,7 +101,7 @@ export class Gate {
     return false;
   }
 
-  /** A timer's firing is another workflow task, as the return of anything is. */
+  /** A timer fires in another workflow task. Nothing else says that this one is over, and says the same in a replay. */
   private awaitNextTask(): void {
     if (this.pausing) return;
     this.pausing = true;

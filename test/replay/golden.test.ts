@@ -8,7 +8,7 @@ import { SCENARIOS } from './support/scenarios';
 
 beforeAll(quietRuntime);
 
-const { problemsOf } = jest.requireActual<{ problemsOf(folder?: string): string[] }>(
+const { problemsOf } = jest.requireActual<{ problemsOf: (folder?: string) => string[] }>(
   '../../scripts/golden-histories.js',
 );
 
