@@ -24,7 +24,9 @@ export function candidatesFor(finding: Finding, change: LockChange): readonly Ca
   const node = change.head.graph.byLocation.get(finding.location);
   if (node === undefined || node === change.head.graph.root || !isAmendable(change.head.graph)) return [];
   const steps = [keepBase(node, change), ...undoDirect(node, change), ...pins(node, change)];
-  const known = new Map(steps.flatMap((one) => (one === null ? [] : [[one.id, one] as const])));
+  const known = new Map<string, Candidate>();
+  // Two of them may come to the same; the smaller says it better.
+  for (const step of steps) if (step !== null && !known.has(step.id)) known.set(step.id, step);
   return [...known.values()];
 }
 
@@ -52,9 +54,10 @@ function keepBase(node: GraphNode, { head, base, changes }: LockChange): Candida
   if (takes === null) return null;
   const asks = node.edgesIn.filter(isDirect).flatMap((edge) => {
     const old = wishIn(base.graph.byLocation.get(edge.from.entry.location), edge.name);
-    return old === undefined || old.range === edge.range ? [] : [askingFor(edge, old)];
+    return old === undefined || asksAlike(old, edge) ? [] : [askingFor(edge, old)];
   });
-  const says = `Keep ${label(before)} as the base has it, in place of ${label(node)}.`;
+  const how = asks.length === 0 ? 'as the base has it' : 'as the base has it and asks for it';
+  const says = `Keep ${label(before)} ${how}, in place of ${label(node)}.`;
   return candidate('keep-base', says, { amendments: [...takes, ...asks] });
 }
 
@@ -77,7 +80,7 @@ function undoDirect(node: GraphNode, change: LockChange): readonly (Candidate | 
     return from.edgesOut.filter((edge) => {
       if (!isDirect(edge) || edge.to === null || !leading.has(edge.to)) return false;
       const old = before.get(edge.name);
-      return old?.range !== edge.range || old.to === null || !isSame(edge.to, old.to);
+      return old === undefined || !asksAlike(old, edge) || old.to === null || !isSame(edge.to, old.to);
     });
   });
   const [, first] = head.paths.pathTo(node);
@@ -90,7 +93,7 @@ function undoing(edges: readonly Edge[], { head, base }: LockChange): Candidate 
   const said: string[] = [];
   for (const edge of edges) {
     const old = wishIn(base?.graph.byLocation.get(edge.from.entry.location), edge.name);
-    if (old === undefined || old.range !== edge.range) amendments.push(askingFor(edge, old));
+    if (old === undefined || !asksAlike(old, edge)) amendments.push(askingFor(edge, old));
     said.push(undone(edge, old));
     const before = old?.to ?? null;
     if (before === null || edge.to === null || isSame(edge.to, before)) continue;
@@ -102,11 +105,19 @@ function undoing(edges: readonly Edge[], { head, base }: LockChange): Candidate 
   return candidate('undo-direct', `${said.slice(0, 3).join(', ')}${more}.`, { amendments });
 }
 
-function undone({ from, name, range }: Edge, old: Edge | undefined): string {
+function undone(edge: Edge, old: Edge | undefined): string {
+  const { from, name, range, type } = edge;
   const who = from.entry.location === '' ? 'the project' : plain(from.entry.location);
   const asked = `${plain(name)} ${JSON.stringify(plain(range))}`;
   if (old === undefined) return `Let ${who} not ask for ${asked}`;
-  return `Let ${who} ask for ${plain(name)} ${JSON.stringify(plain(old.range))} as in the base, in place of ${asked}`;
+  if (asksAlike(old, edge)) return `Keep ${plain(name)} as the base has it, which ${who} asks for`;
+  const section = old.type === type ? '' : ` under ${sectionOf(old.from, name)}`;
+  const before = `${plain(name)} ${JSON.stringify(plain(old.range))}${section}`;
+  return `Let ${who} ask for ${before} as in the base, in place of ${asked}`;
+}
+
+function asksAlike(one: Edge, other: Edge): boolean {
+  return one.range === other.range && one.type === other.type;
 }
 
 /** Every copy of the package in a version that the base has, held there by `overrides`. */

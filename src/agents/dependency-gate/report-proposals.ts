@@ -98,7 +98,7 @@ function remedyRow({ says, overrides, proof }: Remedy): readonly string[] {
     proof.gone.length === 1 ? '1 finding' : `${proof.gone.length} findings`,
     String(proof.high.before),
     String(proof.high.after),
-    [...changes, ...(rest > 0 ? [`and ${rest} more`] : [])].join('<br>'),
+    changes.length === 0 ? '–' : [...changes, ...(rest > 0 ? [`and ${rest} more`] : [])].join('<br>'),
   ];
 }
 

@@ -25,8 +25,8 @@ export function applyRemedy(head: object, base: object | null, remedy: Pick<Reme
   const after = reachedIn(copy.packages);
   for (const location of [...before.all, ...taken])
     if (!after.all.has(location) && location.includes('node_modules/')) delete copy.packages[location];
-  for (const location of taken)
-    if (after.all.has(location) && !after.production.has(location))
+  for (const location of [...taken, ...before.production])
+    if (location.includes('node_modules/') && after.all.has(location) && !after.production.has(location))
       copy.packages[location] = { ...copy.packages[location], dev: true };
   return copy;
 }

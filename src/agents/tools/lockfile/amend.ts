@@ -37,7 +37,7 @@ interface Sides {
 
 /**
  * The head as it would be with these amendments, or in words why they cannot be made: packages that nothing leads to any
- * more are gone, and what was taken over is marked as development where only that leads to it.
+ * more are gone, and what only development dependencies lead to now is marked so, as npm would.
  */
 export async function amend(sides: Sides, amendments: readonly Amendment[]): Promise<LockSide | string> {
   const packages = { ...packagesOf(sides.head) };
@@ -68,14 +68,16 @@ async function settled(head: LockSide, { packages, takes }: Amended): Promise<Lo
   let isSettled = true;
   await forEachPaced(first.graph.nodes, (node) => {
     const { location } = node.entry;
+    const before = head.graph.byLocation.get(location);
     const isTaken = takes.has(location);
+    if (node.local) return;
     if (!first.paths.isReached(node)) {
-      const before = head.graph.byLocation.get(location);
       // What nothing led to before is not this change's to tidy up.
-      if (node.local || !(isTaken || (before !== undefined && head.paths.isReached(before)))) return;
+      if (!isTaken && (before === undefined || !head.paths.isReached(before))) return;
       delete packages[location];
       isSettled = false;
-    } else if (isTaken && !first.paths.inProduction(node)) {
+    } else if (!first.paths.inProduction(node)) {
+      if (!isTaken && (before === undefined || !head.paths.inProduction(before))) return;
       packages[location] = { ...node.entry.raw, dev: true };
       isSettled = false;
     }
