@@ -4,8 +4,9 @@ import type { Figure } from './figures';
 import { models } from './models';
 import { overhead } from './overhead';
 import { runs } from './runs';
+import { streams } from './streams';
 
-const BENCHMARKS = [overhead, runs, models];
+const BENCHMARKS = [overhead, runs, models, streams];
 
 /** `npm run bench -- [NAME...] [--json FILE]`: measures each figure beside its reference, in one run. */
 export async function main(argv: readonly string[]): Promise<number> {

@@ -41,6 +41,32 @@ export interface Rig extends AsyncDisposable {
 
 export async function startRig(log: (line: string) => void): Promise<Rig> {
   await using cleanup = new Cleanup();
+  const { environment, databaseAdminUrl, temporalAddress } = await startServers(log, cleanup);
+  await startOurs(environment, cleanup);
+  const bareQueue = await startBare(temporalAddress, cleanup);
+  const temporal = await connectClient(temporalTarget(environment));
+  cleanup.defer(() => temporal.connection.close());
+  const client = cleanup.use(await createClient({ environment }));
+  const owned = cleanup.move();
+  return {
+    client,
+    temporal,
+    bareQueue,
+    databaseAdminUrl,
+    [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
+  };
+}
+
+/** Where fresh servers are, and the environment that leads to them. */
+export interface BenchServers {
+  readonly environment: Environment;
+  readonly temporalAddress: string;
+  readonly databaseUrl: string;
+  readonly databaseAdminUrl: string;
+}
+
+/** Starts servers that nobody else uses, with a migrated database. */
+export async function startServers(log: (line: string) => void, cleanup: Cleanup): Promise<BenchServers> {
   const dataDir = mkdtempSync(join(tmpdir(), 'ensemble-bench-'));
   // PostgreSQL runs as another user where this process is root.
   chmodSync(dataDir, 0o755);
@@ -59,19 +85,7 @@ export async function startRig(log: (line: string) => void): Promise<Rig> {
   if (databaseAdminUrl === null) throw new Error('The bench wants servers of its own');
   await migrate({ adminUrl: databaseAdminUrl, appUrl: databaseUrl });
   const environment = { ...base, TEMPORAL_ADDRESS: temporalAddress, DATABASE_URL: databaseUrl };
-  await startOurs(environment, cleanup);
-  const bareQueue = await startBare(temporalAddress, cleanup);
-  const temporal = await connectClient(temporalTarget(environment));
-  cleanup.defer(() => temporal.connection.close());
-  const client = cleanup.use(await createClient({ environment }));
-  const owned = cleanup.move();
-  return {
-    client,
-    temporal,
-    bareQueue,
-    databaseAdminUrl,
-    [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
-  };
+  return { environment, temporalAddress, databaseUrl, databaseAdminUrl };
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;

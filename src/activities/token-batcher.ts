@@ -5,7 +5,7 @@ import type { Logger } from '../telemetry/log';
 import { type TokenSink, type TokenSource, TokenWriter } from './token-writer';
 
 /** How long pieces are gathered: an eye sees no steps of this length. */
-const BATCH_MS = 40;
+const BATCH_MS = 30;
 /** Until the next try where PostgreSQL is not there. */
 const RETRY_MS = 500;
 /** Tenants whose pieces are written at once: the pool is there for agents first. */
@@ -22,7 +22,7 @@ interface BatcherDeps {
   readonly log: Logger;
 }
 
-/** What all agents of this process stream, written together: one statement a tenant and 40 ms, however many stream. */
+/** What all agents of this process stream, written together: one statement a tenant and 30 ms, however many stream. */
 export class TokenBatcher implements TokenSink {
   private readonly waiting = new Set<TokenWriter>();
   /** Batches whose storing is not known to have succeeded, to be sent again as they are: their ordinals make that harmless. */
@@ -30,6 +30,8 @@ export class TokenBatcher implements TokenSink {
   private timer: NodeJS.Timeout | undefined;
   private sending = false;
   private hurried = false;
+  /** When a batch was last begun. */
+  private begunAtMs = 0;
 
   constructor(private readonly deps: BatcherDeps) {}
 
@@ -39,7 +41,7 @@ export class TokenBatcher implements TokenSink {
 
   wants(writer: TokenWriter): void {
     this.waiting.add(writer);
-    this.schedule(BATCH_MS);
+    this.schedule(this.untilNext());
   }
 
   hurry(): void {
@@ -47,6 +49,12 @@ export class TokenBatcher implements TokenSink {
     clearTimeout(this.timer);
     this.timer = undefined;
     this.schedule(0);
+  }
+
+  /** Batches begin 30 ms after each other, however long they take; the first of a pause waits for others as long. */
+  private untilNext(): number {
+    const sinceMs = performance.now() - this.begunAtMs;
+    return sinceMs < 2 * BATCH_MS ? Math.max(0, BATCH_MS - sinceMs) : BATCH_MS;
   }
 
   private schedule(ms: number): void {
@@ -59,6 +67,7 @@ export class TokenBatcher implements TokenSink {
     this.timer = undefined;
     this.sending = true;
     this.hurried = false;
+    this.begunAtMs = performance.now();
     const batches = [...this.unsent, ...this.taken()].values();
     this.unsent = [];
     const lane = async (): Promise<void> => {
@@ -67,7 +76,7 @@ export class TokenBatcher implements TokenSink {
     await Promise.all(Array.from({ length: AT_ONCE }, lane));
     this.sending = false;
     if (this.unsent.length > 0) this.schedule(RETRY_MS);
-    else if (this.waiting.size > 0) this.schedule(this.hurried ? 0 : BATCH_MS);
+    else if (this.waiting.size > 0) this.schedule(this.hurried ? 0 : this.untilNext());
   }
 
   /** What has gathered, by tenant; a tenant that still has something to be sent again gathers on. */

@@ -12,6 +12,7 @@ import { reportFailure } from './report-failure';
 import { writeResultFile } from './result-file';
 import { bringUp, type Stack } from './stack';
 import { aborted, stopSignal } from './stop-signal';
+import { usageLine } from './usage-line';
 
 const CHECKOUT = resolve(__dirname, '..', '..', '..');
 const INTERRUPTED = 130;
@@ -85,6 +86,7 @@ async function runJob({ stack, options, job, say }: Session): Promise<number> {
   await showProgress(client.events(runId), expandPlan(request.plan), screen);
   const result = await client.result(runId);
   const file = keep(stack, job, result);
+  say(`\n  total        ${usageLine(result.usage)}`);
   report(result, job, say);
   say(`\nResult file: ${file}`);
   if (stack.uiUrl !== null) say(`Web UI:      ${stack.uiUrl}/namespaces/default/workflows/${workflowId}`);

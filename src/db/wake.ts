@@ -6,7 +6,8 @@ export const EVENTS_CHANNEL = 'ensemble_events';
 export const TOKENS_CHANNEL = 'ensemble_tokens';
 export type Channel = typeof EVENTS_CHANNEL | typeof TOKENS_CHANNEL;
 
-const COALESCE_MS = 30;
+/** Tokens are gathered before they are written: waiting again would only show them later. */
+const COALESCE_MS = { [EVENTS_CHANNEL]: 30, [TOKENS_CHANNEL]: 0 } as const;
 /** A notification is committed like a write. Nobody needs this one on disk: it wakes for what is there already. */
 const NOTIFY = `select set_config('synchronous_commit', 'off', true), pg_notify($1, payload)
   from unnest($2::text[]) as payload`;
@@ -29,7 +30,7 @@ export function wakeReaders(pool: Pool, channel: Channel, payload: string): void
   setTimeout(() => {
     channels.delete(channel);
     notify(pool, channel, [...payloads]);
-  }, COALESCE_MS).unref();
+  }, COALESCE_MS[channel]).unref();
 }
 
 function notify(pool: Pool, channel: Channel, payloads: readonly string[]): void {

@@ -45,7 +45,7 @@ export const Proof = z.strictObject({
 });
 export type Proof = z.infer<typeof Proof>;
 
-export const REMEDY_ACTIONS = ['keep-base', 'undo-direct', 'override'] as const;
+const REMEDY_ACTIONS = ['keep-base', 'undo-direct', 'override'] as const;
 
 /** A change of the head that removes findings, with its proof. */
 export const Remedy = z.strictObject({

@@ -1,14 +1,15 @@
-import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, sql } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import { z } from 'zod';
 import type { TokenChunk } from '../../protocol/token';
 import { parseStored } from '../answers';
 import { AppendTokensAnswer } from '../answers-ledger';
-import { agentRuns, runs } from '../schema/runs';
+import { runs } from '../schema/runs';
 import { systemJobs } from '../schema/system';
-import { tokenChunks, tokenStreams } from '../schema/tokens';
+import { tokenStreams } from '../schema/tokens';
 import { callQuietly, withSystem, withTenant } from '../tenant-door';
 import { TOKENS_CHANNEL, wakeReaders } from '../wake';
+import { TokenPages } from './token-pages';
 
 /** A piece of an attempt's stream. `ordinal` counts them from 1: the same one sent again changes nothing. */
 export interface NewTokenChunk extends Omit<TokenChunk, 'seq' | 'address' | 'agent'> {
@@ -24,6 +25,7 @@ export interface TokenPage {
 
 /** What models are saying right now, for whoever watches. */
 export function createTokens(pool: Pool) {
+  const pages = new TokenPages(pool);
   return {
     /** Pieces of any number of runs at once; answers how many were stored. Those of attempts that are over are not. */
     async append(tenantId: string, chunks: readonly NewTokenChunk[]): Promise<number> {
@@ -35,29 +37,7 @@ export function createTokens(pool: Pool) {
     },
 
     /** In order, from any cursor. A run that the tenant does not have has none. */
-    after: (tenantId: string, runId: string, { afterSeq, limit }: TokenPage) =>
-      withTenant(pool, tenantId, async (tx): Promise<TokenChunk[]> => {
-        const rows = await tx
-          .select({ chunk: tokenChunks, address: agentRuns.address, agent: agentRuns.agent })
-          .from(tokenChunks)
-          .innerJoin(
-            agentRuns,
-            and(eq(agentRuns.tenantId, tokenChunks.tenantId), eq(agentRuns.id, tokenChunks.agentRunId)),
-          )
-          .where(
-            and(
-              eq(tokenChunks.tenantId, tenantId),
-              eq(tokenChunks.runId, runId),
-              gt(tokenChunks.seq, afterSeq),
-            ),
-          )
-          .orderBy(asc(tokenChunks.seq))
-          .limit(limit);
-        return rows.map(({ chunk: row, ...whose }) => {
-          const { tenantId: _, runId: __, ordinal: ___, ...chunk } = row;
-          return { ...chunk, ...whose };
-        });
-      }),
+    after: (tenantId: string, runId: string, page: TokenPage) => pages.after(tenantId, { runId, ...page }),
 
     /** The next streams in turn, whoever's they are; none where another process has just had its turn. */
     takeStreams: (turn: StreamTurn) => takeStreams(pool, turn),

@@ -12,7 +12,8 @@ export function applyRemedy(head: object, base: object | null, remedy: Pick<Reme
   const taken: string[] = [];
   for (const amendment of remedy.amendments) {
     if (amendment.op === 'take') {
-      const { dev, optional, devOptional, peer, ...entry } = structuredClone(from[amendment.from] ?? {});
+      const entry = structuredClone(from[amendment.from] ?? {});
+      for (const flag of ['dev', 'optional', 'devOptional', 'peer']) delete entry[flag];
       copy.packages[amendment.location] = entry;
       taken.push(amendment.location);
       continue;
