@@ -68,11 +68,15 @@ test('every output is what its manifest promises, and small enough to travel', a
       out.provenance,
       out.footprint,
       out.verification,
+      out.remedies,
+      out.waivers,
       out.policy,
       out.report,
     ];
     CLASSES.forEach((agent, at) => {
       const { output } = AgentManifest.parse(agent.manifest);
+      // A way that was not gone has no output.
+      if (outputs[at] === undefined) return;
       expect(output.safeParse(JSON.parse(JSON.stringify(outputs[at])))).toMatchObject({ success: true });
     });
   }
