@@ -17,5 +17,6 @@ export function usageLine({ modelCalls, inputTokens, outputTokens, costMicros }:
 /** Four digits where a call costs less than a cent. */
 function dollars(micros: number): string {
   const amount = micros / MICROS_PER_DOLLAR;
+  if (micros === 0) return '$0';
   return `$${amount.toFixed(amount < 1 ? 4 : 2)}`;
 }
