@@ -35,6 +35,9 @@ export async function showProgress(
       lines = withEvent(lines, event);
       display.show(lines);
     }
+    // The run is over: ways that it did not go are not waited for.
+    lines = lines.map((line) => (line.status === 'waiting' ? { ...line, note: 'was not asked' } : line));
+    display.show(lines);
   } finally {
     clearInterval(timer);
   }

@@ -64,7 +64,7 @@ test('whatever is wrong with a lock, the gate ends with a report or with a typed
     codes.set(code, (codes.get(code) ?? 0) + 1);
   }
   expect([...codes.keys()].toSorted()).toEqual(['INPUT_INVALID', 'INPUT_UNSUPPORTED', 'report']);
-});
+}, 180_000);
 
 async function endOf(head: object, base: object): Promise<string> {
   try {
@@ -191,4 +191,4 @@ test('a chain of ten thousand packages is followed without copying it into every
   expect(licence.findings.length + licence.omitted).toBe(10_000);
   expect(Math.max(...licence.findings.map(({ path }) => path.length))).toBe(64);
   expect(licence.findings.find(({ path }) => path.length === 64)?.path[0]).toBe('…');
-});
+}, 180_000);

@@ -277,20 +277,40 @@ describe('the judge', () => {
     expect([verdict, leftOut.length]).toEqual(['fail', 1]);
   });
 
-  test('sends back the later of two that contradict each other, and the agent finds another way', async () => {
+  test('sends back the later of two that hold alone and contradict each other', async () => {
+    const wants = { owner: '^1.0.0', other: '^1.0.0', older: '^1.0.0' };
+    const asking = {
+      owner: { dependencies: { tool: '^2.0.0' } },
+      other: { dependencies: { tool: '^1.0.0' } },
+      older: { dependencies: { tool: '^0.9.0' } },
+      tool: {},
+      'older/node_modules/tool': { version: '0.9.0', integrity: integrityOf('tool@0.9') },
+    };
+    const bad = { version: '2.0.0', integrity: integrityOf('tool@2'), ...SCRIPT };
+    const head = lock(wants, { ...asking, 'owner/node_modules/tool': bad });
+    const bench = await benchOf({ head, base: lock(wants, asking) });
+    const one = await bench.turn(new RemedyAgent(), 'remedy');
+    bench.says('evaluator', sendingBack(one.remedies[0]?.id ?? '', 'so that there are two'));
+    const other = await bench.turn(new RemedyAgent(), 'remedy');
+    expect([one, other].map(({ remedies }) => remedies.map(({ overrides }) => overrides))).toEqual([
+      [{ tool: '1.0.0' }],
+      [{ tool: '0.9.0' }],
+    ]);
+    const remedies = [...one.remedies, ...other.remedies];
+    bench.says('remedy', JSON.parse(JSON.stringify({ ...one, remedies })) as Json);
+    const options = { judge: { proposals: 'remedies' } };
+    expect(await bench.turn(new Evaluator(), 'evaluator', { options })).toMatchObject({
+      verdict: 'fail',
+      holds: [remedies[0]?.id],
+      rejected: [{ id: remedies[1]?.id, reason: expect.stringMatching(/^beside remedy-\w+: both /) }],
+    });
+  });
+
+  test('has the agent find another way for what it sent back', async () => {
     const bench = await benchOf(pair);
     const report = await bench.turn(new RemedyAgent(), 'remedy');
     const [first] = report.remedies;
-    bench.says('evaluator', {
-      verdict: 'fail',
-      score: 0.5,
-      text: '',
-      proposals: 'remedies',
-      holds: [],
-      rejected: [{ id: first?.id ?? '', reason: 'it contradicts another' }],
-      leftOut: [],
-      unlisted: 0,
-    });
+    bench.says('evaluator', sendingBack(first?.id ?? '', 'it contradicts another'));
     const again = await bench.turn(new RemedyAgent(), 'remedy');
     expect(again.remedies.map(({ id }) => id)).not.toContain(first?.id);
     const gone = again.remedies.flatMap(({ proof }) => proof.gone);
@@ -299,6 +319,12 @@ describe('the judge', () => {
       expect(gone.includes(id) || told.some(({ finding }) => finding === id)).toBe(true);
   });
 });
+
+function sendingBack(id: string, reason: string): Json {
+  const rejected = [{ id, reason }];
+  const rest = { score: 0, text: '', proposals: 'remedies', holds: [], leftOut: [], unlisted: 0 };
+  return { verdict: 'fail', rejected, ...rest };
+}
 
 describe('waivers', () => {
   const pair = routePair('waive');

@@ -140,7 +140,7 @@ describe('on real servers', () => {
     const report = GateReport.parse(result.output);
     expect(report.verdict).toBe('block');
     expect(report.markdown).toContain('### Proven remedies (2)');
-    expect(report.markdown).toContain('1 proposed remedy did not hold, and count for nothing.');
+    expect(report.markdown).toContain('1 proposed remedy did not hold, and counts for nothing.');
     const policy = PolicyReport.parse(await client.output(result.runId, '4.3.1'));
     expect(policy.decisions.filter(({ remedy }) => remedy !== null)).toHaveLength(2);
   }, 60_000);

@@ -84,7 +84,8 @@ function remedySentences({ remedies }: ReportFacts): readonly string[] {
   const { unproven } = report.counts;
   const proven = holding.slice(0, MAX_REMEDIES_TOLD).map(({ says, proof }) => {
     const { before, after } = proof.high;
-    return `Proven remedy: ${shorten(says, 300)} Of ${before} high findings ${after} stay, and ${proof.changeCount} packages change.`;
+    const packages = proof.changeCount === 1 ? '1 package' : `${proof.changeCount} packages`;
+    return `A proven remedy leaves ${after} of ${before} high findings and changes ${packages}: ${shorten(says, 300)}`;
   });
   const without = unproven === 1 ? '1 high finding' : `${unproven} high findings`;
   return unproven === 0 ? proven : [...proven, `No remedy is proven for ${without} in production.`];

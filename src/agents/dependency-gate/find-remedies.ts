@@ -1,7 +1,8 @@
 import type { AgentContext } from '../base-agent';
 import { isAmendable } from '../tools/lockfile/amend';
+import { Pacer } from '../tools/lockfile/pacer';
 import type { Analysis } from './analysis';
-import { type Candidate, candidatesFor } from './candidates';
+import { type Candidate, Candidates } from './candidates';
 import { plain } from './cite';
 import type { Finding } from './finding';
 import type { Rejected } from './judgement';
@@ -23,7 +24,9 @@ export async function findRemedies(
   { analysis, wanted, rejected }: Search,
   context: Pick<AgentContext, 'signal' | 'heartbeat'>,
 ): Promise<RemedyReport> {
-  const proving = await Proving.of(analysis, wanted);
+  const proving = await Proving.of(analysis, wanted, 'search');
+  const candidates = new Candidates(analysis);
+  const pacer = new Pacer();
   const sentBack = new Map(rejected.map(({ id, reason }) => [id, reason]));
   const tried = new Map<string, Proven>();
   const remedies: Remedy[] = [];
@@ -31,9 +34,17 @@ export async function findRemedies(
   const unproven: Unproven[] = [];
   for (const finding of wanted) {
     if (remedied.has(finding.id)) continue;
+    if (pacer.due()) await pacer.pause();
     context.signal.throwIfAborted();
     context.heartbeat(`looking for a remedy for ${plain(finding.package)}`);
-    const found = await remedyFor(finding, { analysis, proving, sentBack, tried, full: remedies.length });
+    const found = await remedyFor(finding, {
+      analysis,
+      candidates,
+      proving,
+      sentBack,
+      tried,
+      full: remedies.length,
+    });
     if (typeof found === 'string') {
       const { id, package: name, version } = finding;
       unproven.push({ finding: id, package: name, version, why: found.slice(0, MAX_WHY_CHARS) });
@@ -54,6 +65,7 @@ export async function findRemedies(
 
 interface Trying {
   readonly analysis: Analysis;
+  readonly candidates: Candidates;
   readonly proving: Proving;
   readonly sentBack: ReadonlyMap<string, string>;
   /** By candidate, since findings about one package share theirs. */
@@ -63,13 +75,13 @@ interface Trying {
 }
 
 async function remedyFor(finding: Finding, trying: Trying): Promise<Remedy | string> {
-  const { analysis, proving, sentBack, tried } = trying;
+  const { analysis, candidates, proving, sentBack, tried } = trying;
   if (!isAmendable(analysis.head.graph))
     return 'The lock does not say what the project asks for, so no change of it can be proven.';
   if (trying.full >= MAX_REMEDIES) return `Not tried: there are ${MAX_REMEDIES} remedies already.`;
   if (proving.isSpent) return 'Not tried: the work that one run may take is done.';
   const why: string[] = [];
-  for (const candidate of candidatesFor(finding, analysis)) {
+  for (const candidate of candidates.for(finding)) {
     const back = sentBack.get(candidate.id);
     if (back !== undefined) {
       why.push(`${candidate.action}: sent back, ${plain(back)}`);

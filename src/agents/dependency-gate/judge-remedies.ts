@@ -22,7 +22,7 @@ export async function judgeRemedies(
   { analysis, report, wanted }: JudgedRemedies,
   context: Pick<AgentContext, 'signal' | 'heartbeat'>,
 ): Promise<Judged> {
-  const proving = await Proving.of(analysis, wanted);
+  const proving = await Proving.of(analysis, wanted, 'judge');
   const rejected: Rejected[] = [];
   const alone: Remedy[] = [];
   for (const remedy of report.remedies) {

@@ -7,9 +7,11 @@ import type { Finding } from './finding';
 import { highFindings } from './recomputed';
 import { type Proof, type RemedyChange, listed } from './remedy-schema';
 
-/** Packages looked at in all proofs of one agent run together: with the largest locks that is a minute or two. */
-const MAX_WORK = 1_500_000;
+/** Packages looked at in all proofs of one search together: ten proofs with the largest locks, about half a minute. */
+const MAX_WORK = 600_000;
 const MAX_PROOFS = 100;
+/** Whoever judges proves each remedy again, then all together, and each beside the others where that fails. */
+const JUDGE_SHARE = 3;
 
 /** What is proven: amendments of the head, and what overrides stand beside them. */
 export interface Provable {
@@ -27,20 +29,28 @@ export class Proving {
   private constructor(
     private readonly analysis: Analysis,
     private readonly wanted: ReadonlySet<string>,
-    private readonly known: { readonly wishes: Wishes; readonly high: ReadonlySet<string> },
+    private readonly known: {
+      readonly wishes: Wishes;
+      readonly high: ReadonlySet<string>;
+      readonly share: number;
+    },
   ) {}
 
   /** `wanted` are the findings that remedies are looked for. */
-  static async of(analysis: Analysis, wanted: readonly Finding[]): Promise<Proving> {
+  static async of(analysis: Analysis, wanted: readonly Finding[], who: 'search' | 'judge'): Promise<Proving> {
     const wishes = await Wishes.of(analysis.head, analysis.base);
     const high = new Set((await highFindings(analysis)).map(({ id }) => id));
-    return new Proving(analysis, new Set(wanted.map(({ id }) => id)), { wishes, high });
+    return new Proving(analysis, new Set(wanted.map(({ id }) => id)), {
+      wishes,
+      high,
+      share: who === 'judge' ? JUDGE_SHARE : 1,
+    });
   }
 
   /** Whether the bounds leave no more room: neither a hostile nor a huge lock may keep an agent at work. */
   get isSpent(): boolean {
-    const { nodes } = this.analysis.head.graph;
-    return this.proofs >= MAX_PROOFS || this.proofs * nodes.length >= MAX_WORK;
+    const proofs = this.proofs / this.known.share;
+    return proofs >= MAX_PROOFS || proofs * this.analysis.head.graph.nodes.length >= MAX_WORK;
   }
 
   async prove({ amendments, overrides }: Provable): Promise<Proven> {

@@ -80,7 +80,11 @@ export function waiverSections({ waivers }: ReportFacts): readonly string[] {
 function sentBackNote(rejected: number, what: string): readonly string[] {
   if (rejected === 0) return [];
   const many = what === 'remedy' ? 'remedies' : 'waivers';
-  return [`${rejected} proposed ${rejected === 1 ? what : many} did not hold, and count for nothing.`];
+  return [
+    rejected === 1
+      ? `1 proposed ${what} did not hold, and counts for nothing.`
+      : `${rejected} proposed ${many} did not hold, and count for nothing.`,
+  ];
 }
 
 function remedyRow({ says, overrides, proof }: Remedy): readonly string[] {

@@ -1,6 +1,7 @@
 import type { Amendment } from './amend';
 import type { LockSide } from './diff';
-import type { GraphNode } from './graph';
+import type { Edge, GraphNode } from './graph';
+import { includesVersion, parseRange } from './version-range';
 
 /** A package whose return would bring back more than these is no small step back. */
 const MAX_RESTORED = 200;
@@ -15,11 +16,12 @@ type Take = Extract<Amendment, { op: 'take' }>;
 export function restoring(head: LockSide, node: GraphNode, location: string): readonly Take[] | null {
   const taken = new Map<string, GraphNode>([[location, node]]);
   for (const [at, from] of taken) {
-    for (const { name, to } of from.edgesOut) {
+    for (const edge of from.edgesOut) {
+      const { name, to } = edge;
       // What the base did without, the head does without as well.
       if (to === null) continue;
       if (to.local || to.target !== null) return null;
-      if (isSame(standing(head, taken, { from: at, name }), to)) continue;
+      if (answers(standing(head, taken, { from: at, name }), edge)) continue;
       const spot = spotFor(head, taken, { at, to, name });
       if (spot.length > MAX_LOCATION_CHARS || taken.size >= MAX_RESTORED) return null;
       taken.set(spot, to);
@@ -39,6 +41,16 @@ export function isSame(one: GraphNode | undefined, other: GraphNode): boolean {
     a.resolved === b.resolved &&
     a.linkTarget === b.linkTarget
   );
+}
+
+/** What fulfils the wish need not be what the base had: npm would leave it where it is. */
+function answers(found: GraphNode | undefined, { to, range }: Edge): boolean {
+  if (found === undefined || to === null) return false;
+  if (isSame(found, to)) return true;
+  const { packageName, version } = found.entry;
+  const asked = parseRange(range);
+  if (packageName !== to.entry.packageName || asked === null || version === null) return false;
+  return includesVersion(asked, version) === true;
 }
 
 type Taken = ReadonlyMap<string, GraphNode>;
