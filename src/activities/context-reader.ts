@@ -5,11 +5,11 @@ import type { PreviousOutput } from '../protocol/run';
 import { isUndecodable } from '../protocol/undecodable';
 import { workflowIdOf } from '../core/ids';
 
-/** Reads one global key of a run's shared context out of the run workflow. */
-export type ContextReader = (runId: string, key: string) => Promise<Value | undefined>;
-
 /** How long a run's workflow may take to answer: a worker that froze with its task is given up by then. */
 const ANSWER_TIMEOUT_MS = 15_000;
+
+/** Reads one global key of a run's shared context out of the run workflow. */
+export type ContextReader = (runId: string, key: string) => Promise<Value | undefined>;
 
 type Context = Readonly<Record<string, Value>>;
 
@@ -21,16 +21,8 @@ export function createContextReader(client: Client, timeoutMs: number = ANSWER_T
   const asked = new Map<string, Promise<Value | undefined>>();
   const last = new Map<string, Promise<unknown>>();
   const ask = async (runId: string, key: string): Promise<Value | undefined> => {
-    const deadline = Date.now() + timeoutMs;
-    const answer = await client
-      .withDeadline(deadline, () =>
-        client.workflow.getHandle(workflowIdOf(runId)).query<Context, [string]>('context', key),
-      )
-      .catch((cause: unknown) => {
-        throw unanswered(cause);
-      });
-    if (isUndecodable(answer))
-      throw new AppError('INTERNAL', `The run's context cannot be decoded: ${answer.undecodable}`);
+    const question = { runId, query: 'context', of: key, timeoutMs } as const;
+    const answer = await answerOf<Context>(client, question);
     if (typeof answer !== 'object' || answer === null)
       throw new AppError('INTERNAL', "The run's workflow answered with something that is no context");
     return Object.hasOwn(answer, key) ? answer[key] : undefined;
@@ -54,19 +46,44 @@ export function createContextReader(client: Client, timeoutMs: number = ANSWER_T
   };
 }
 
-/** Whatever kept the answer away, another attempt may get it: the next one asks another worker, or a server that is back. */
-function unanswered(cause: unknown): AppError {
-  const { message, cause: inner } = cause instanceof Error ? cause : new Error(String(cause));
-  const why = inner instanceof Error ? inner.message : message;
-  return new AppError('TEMPORAL_UNAVAILABLE', `The run's context cannot be read: ${why}`, { cause });
-}
-
 /** Asks the run workflow what came before the agent at an address. */
 export type PreviousReader = (runId: string, address: string) => Promise<readonly PreviousOutput[]>;
 
+/** Throws TEMPORAL_UNAVAILABLE and INTERNAL. */
 export function createPreviousReader(client: Client): PreviousReader {
-  return (runId, address) =>
-    client.workflow
-      .getHandle(workflowIdOf(runId))
-      .query<readonly PreviousOutput[], [string]>('previous', address);
+  return async (runId, address) => {
+    const question = { runId, query: 'previous', of: address, timeoutMs: ANSWER_TIMEOUT_MS } as const;
+    const answer = await answerOf<readonly PreviousOutput[]>(client, question);
+    if (Array.isArray(answer)) return answer;
+    throw new AppError('INTERNAL', "The run's workflow answered with something that is no list of outputs");
+  };
+}
+
+interface Question {
+  readonly runId: string;
+  readonly query: 'context' | 'previous';
+  readonly of: string;
+  readonly timeoutMs: number;
+}
+
+const ASKED_FOR = { context: "The run's context", previous: 'What came before the agent' } as const;
+
+async function answerOf<T>(client: Client, { runId, query, of, timeoutMs }: Question): Promise<T> {
+  const answer = await client
+    .withDeadline(Date.now() + timeoutMs, () =>
+      client.workflow.getHandle(workflowIdOf(runId)).query<T, [string]>(query, of),
+    )
+    .catch((cause: unknown) => {
+      throw unanswered(ASKED_FOR[query], cause);
+    });
+  if (isUndecodable(answer))
+    throw new AppError('INTERNAL', `${ASKED_FOR[query]} cannot be decoded: ${answer.undecodable}`);
+  return answer;
+}
+
+/** Whatever kept the answer away, another attempt may get it: the next one asks another worker, or a server that is back. */
+function unanswered(what: string, cause: unknown): AppError {
+  const { message, cause: inner } = cause instanceof Error ? cause : new Error(String(cause));
+  const why = inner instanceof Error ? inner.message : message;
+  return new AppError('TEMPORAL_UNAVAILABLE', `${what} cannot be read: ${why}`, { cause });
 }
