@@ -35,7 +35,12 @@ const IMPORT = /^\s*(?:import|export)\s+(type\s)?(?:[^'"]*?from\s*)?['"]([^'"]+)
 const REQUIRE = /\b(?:import|require)\(\s*['"]([^'"]+)['"]/g;
 
 /** Protocol modules that hold no zod: sandbox code may use their values. */
-const ZOD_FREE = new Set(['protocol/failures', 'protocol/limits', 'protocol/undecodable']);
+const ZOD_FREE = new Set([
+  'protocol/failures',
+  'protocol/limits',
+  'protocol/nesting',
+  'protocol/undecodable',
+]);
 
 function folderOf(path: string): string {
   return (path.split('/', 1)[0] ?? '').replace(/\.ts$/, '');

@@ -4,16 +4,13 @@ import { AppError, FAILURES, type Failure } from '../protocol/failures';
 import { LIMITS } from '../protocol/limits';
 import { failureLine, wordsOf } from '../core/failure-line';
 
-/** Longest message kept of a failure: rows, events and histories carry it, people read one line of it. */
-const MESSAGE_CHARS = 1_000;
-
 /** What an agent's error means, by the failure table; what is not ours is AGENT_FAILED. */
 export function failureFrom(error: unknown): Failure {
   const ours = AppError.is(error);
   const name = error instanceof Error && !ours ? `${error.name}: ` : '';
   return {
     code: ours ? error.code : 'AGENT_FAILED',
-    message: failureLine(name + wordsOf(error), MESSAGE_CHARS),
+    message: failureLine(name + wordsOf(error)),
   };
 }
 

@@ -1,6 +1,6 @@
 import { AppError } from '../protocol/failures';
 import type { Json } from '../protocol/json';
-import { storable } from '../core/text';
+import { storableCopy } from '../core/text';
 import type { Journal } from '../agents/base-agent';
 import type { Repositories } from '../db/repositories';
 import type { Turn } from './run-turn';
@@ -30,7 +30,7 @@ export class AgentJournal implements Journal {
 
   private async write(given: Json): Promise<void> {
     const entries = await this.loaded();
-    const entry = JSON.parse(storable(JSON.stringify(given))) as Json;
+    const entry = storableCopy(given);
     const { input, attempt } = this.turn;
     const outcome = await this.repositories.journal.append(input.tenantId, {
       runId: input.runId,

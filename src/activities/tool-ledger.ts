@@ -1,6 +1,6 @@
 import { AppError, type Failure } from '../protocol/failures';
 import type { Json, Value } from '../protocol/json';
-import { storable } from '../core/text';
+import { storableCopy } from '../core/text';
 import type { AgentContext, Reconciled, ToolRun, ToolUse } from '../agents/base-agent';
 import { executeBounded, isKept, toolCallKey } from '../agents/tools/call-rules';
 import type { ToolCallIntent, ToolCallOutcome } from '../db/repositories/tool-calls';
@@ -63,7 +63,7 @@ class ToolLedger {
         step: use.step,
         tool: use.name,
         sideEffects: use.sideEffects,
-        arguments: await this.stored(use.arguments),
+        arguments: await this.store(storableCopy(use.arguments)),
       },
     };
     const result = await this.madeOnce(call, work);
@@ -131,7 +131,7 @@ class ToolLedger {
       if (already !== undefined) return already;
       throw new AppError(failure.code, failure.message, { cause: error });
     }
-    const already = await this.end(intent, { result: await this.stored(result), failure: null });
+    const already = await this.end(intent, { result: await this.store(result), failure: null });
     return already ?? result;
   }
 
@@ -154,9 +154,8 @@ class ToolLedger {
     return this.deps.repositories.values.load(this.turn.input.tenantId, outcome.result);
   }
 
-  private stored(json: Json): Promise<Value> {
-    const copy = JSON.parse(storable(JSON.stringify(json))) as Json;
-    return this.deps.repositories.values.store(this.turn.input.tenantId, copy);
+  private store(json: Json): Promise<Value> {
+    return this.deps.repositories.values.store(this.turn.input.tenantId, json);
   }
 }
 

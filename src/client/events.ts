@@ -1,14 +1,6 @@
 import type { RunEvent } from '../protocol/event';
-import type { RunNotifications } from '../db/notifications';
-import type { Repositories } from '../db/repositories';
 import type { EventOptions } from './ensemble-client';
-import { findRun } from './find-run';
-
-interface Source {
-  readonly repositories: Repositories;
-  readonly notifications: RunNotifications;
-  readonly tenantId: string;
-}
+import { findRun, type FollowedRuns } from './find-run';
 
 const PAGE = 200;
 /** How long a reader sleeps at most: a wake-up can be lost with its connection, an event cannot. */
@@ -17,7 +9,7 @@ const LAST = new Set(['run.completed', 'run.failed', 'run.cancelled']);
 
 /** Follows a run's events from a cursor; gap-free numbers make missing one impossible, repeating one too. */
 export async function* readEvents(
-  { repositories, notifications, tenantId }: Source,
+  { repositories, notifications, tenantId }: FollowedRuns,
   runId: string,
   { after = 0, signal }: EventOptions,
 ): AsyncIterable<RunEvent> {

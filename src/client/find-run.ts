@@ -1,6 +1,14 @@
 import { AppError } from '../protocol/failures';
+import type { RunNotifications } from '../db/notifications';
 import type { Repositories } from '../db/repositories';
 import type { RunRow } from '../db/rows';
+
+/** A tenant's runs, for those who follow what comes of them. */
+export interface FollowedRuns {
+  readonly repositories: Repositories;
+  readonly notifications: RunNotifications;
+  readonly tenantId: string;
+}
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 

@@ -1,15 +1,7 @@
 import type { TokenChunk } from '../protocol/token';
-import type { RunNotifications } from '../db/notifications';
-import type { Repositories } from '../db/repositories';
 import { TOKENS_CHANNEL } from '../db/wake';
 import type { TokenOptions } from './ensemble-client';
-import { findRun } from './find-run';
-
-interface Source {
-  readonly repositories: Repositories;
-  readonly notifications: RunNotifications;
-  readonly tenantId: string;
-}
+import { findRun, type FollowedRuns } from './find-run';
 
 const PAGE = 500;
 /** How long a reader sleeps at most: a wake-up can be lost with its connection. */
@@ -17,7 +9,7 @@ const SLEEP_MS = 1_000;
 
 /** Follows what a run's models are saying, from a cursor until the run has ended; nothing is yielded twice. */
 export async function* readTokens(
-  source: Source,
+  source: FollowedRuns,
   runId: string,
   { after = 0, signal }: TokenOptions,
 ): AsyncIterable<TokenChunk> {

@@ -1,3 +1,5 @@
+/** Longest message kept of a failure: rows, events and histories carry it, people read one line of it. */
+const FAILURE_CHARS = 1_000;
 /** More of a message is not even looked at. */
 const READ_CHARS = 10_000;
 /** What would write lines of its own into logs and terminals. */
@@ -14,7 +16,7 @@ const SECRETS: readonly (readonly [RegExp, string])[] = [
  * What an error says, as one line for rows, logs and terminals, whatever it says: without control characters, without what
  * looks like a key or a login, without what PostgreSQL cannot keep, and with so many characters at most.
  */
-export function failureLine(message: string, mostChars: number): string {
+export function failureLine(message: string, mostChars: number = FAILURE_CHARS): string {
   let line = message.slice(0, READ_CHARS).replaceAll(INVISIBLE, ' ').trim();
   for (const [secret, instead] of SECRETS) line = line.replaceAll(secret, instead);
   const short =

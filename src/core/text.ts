@@ -26,6 +26,11 @@ export function firstChars(text: string, most: number): string {
   return /[\ud800-\udbff]$/.test(cut) && cut.length < text.length ? cut.slice(0, -1) : cut;
 }
 
+/** A copy that can be stored, whatever stands in it: what everybody who reads it later will read. */
+export function storableCopy(json: Json): Json {
+  return JSON.parse(storable(JSON.stringify(json))) as Json;
+}
+
 /** Whether lists and objects lie in each other beyond so many levels. */
 export function isDeeperThan(json: Json, levels: number): boolean {
   if (typeof json !== 'object' || json === null) return false;

@@ -6,7 +6,7 @@ import type { Json, JsonObject, Value } from '../protocol/json';
 import type { ModelCallRecord } from '../protocol/model-call';
 import type { Step } from '../protocol/plan';
 import type { AgentRunStatus, RunBounds, RunStatus } from '../protocol/run';
-import type { SideEffects, ToolCallStatus } from '../protocol/tool-call';
+import type { ToolCallInfo } from '../protocol/tool-call';
 
 /** How urgent a message is, lowest first. */
 export const MESSAGE_PRIORITIES = ['low', 'normal', 'high', 'urgent'] as const;
@@ -118,25 +118,12 @@ export interface EventRow extends RunEvent {
   readonly tenantId: string;
 }
 
-/** One tool call as the ledger keeps it, and whose it is. */
-export interface ToolCallRow {
+/** One tool call as the ledger keeps it, its values by reference where they are large. */
+export interface ToolCallRow extends Omit<ToolCallInfo, 'arguments' | 'result'> {
   readonly runId: string;
-  readonly key: string;
-  readonly agentRunId: string;
-  readonly address: string;
-  readonly agent: string;
-  readonly step: string;
-  readonly tool: string;
-  readonly sideEffects: SideEffects;
   readonly arguments: Value;
-  readonly status: ToolCallStatus;
-  readonly attempt: number;
   readonly result: Value | null;
-  readonly failure: Failure | null;
-  readonly resolvedBy: string | null;
-  readonly startedAt: string;
   readonly unknownAt: string | null;
-  readonly endedAt: string | null;
 }
 
 /** One entry of an agent run's journal, numbered from 1 without a gap. */

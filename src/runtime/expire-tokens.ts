@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Repositories } from '../db/repositories';
 import type { Logger } from '../telemetry/log';
+import { startRecurring } from './recurring';
 
 export interface ExpiryOptions {
   readonly repositories: Repositories;
@@ -17,26 +17,12 @@ const BATCH = 1_000;
 
 /** Removes streams that nobody watches any more, for as long as it is not disposed; no error ends it. */
 export function startTokenExpiry(options: ExpiryOptions): AsyncDisposable {
-  const stop = new AbortController();
-  const ended = keepExpiring(options, stop.signal);
-  return {
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      await ended;
-    },
-  };
-}
-
-async function keepExpiring(options: ExpiryOptions, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    // Jittered: workers of one deployment start together, and should not ask together for ever after.
-    const pause = INTERVAL_MS * (0.8 + 0.4 * Math.random());
-    await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined);
-    if (signal.aborted) return;
-    await expireTokens(options, KEPT_MS).catch((err: unknown) => {
-      options.log.error({ err }, 'old token streams could not be removed; the next turn tries again');
-    });
-  }
+  return startRecurring({
+    intervalMs: INTERVAL_MS,
+    turn: () => expireTokens(options, KEPT_MS),
+    failed: (err) =>
+      options.log.error({ err }, 'old token streams could not be removed; the next turn tries again'),
+  });
 }
 
 /** One turn: removes the streams of runs that ended at least so long ago, tenant by tenant; audited like any such use. */

@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, type WorkflowExecutionStatusName, WorkflowNotFoundError } from '@temporalio/client';
 import type { JsonObject } from '../protocol/json';
 import { workflowIdOf } from '../core/ids';
 import type { Repositories } from '../db/repositories';
 import type { UnfinishedRun } from '../db/repositories/system';
 import type { Logger } from '../telemetry/log';
+import { startRecurring } from './recurring';
 import { settleRun } from './settle-run';
 import { startRun } from './start-run';
 
@@ -44,31 +44,20 @@ interface Act {
   readonly detail: JsonObject;
 }
 
-/** Compares rows with workflows for as long as it is not disposed, in every worker process; no error ends it. */
+/**
+ * Compares rows with workflows for as long as it is not disposed, in every worker process; no error ends it. Calls under
+ * way are waited for, and have their deadlines: the SDK can abort none that waits between two attempts, and where the
+ * connection is closed before the next one, that attempt ends the process.
+ */
 export function startReconciler(options: ReconcilerOptions): AsyncDisposable {
-  const stop = new AbortController();
-  const ended = keepReconciling(options, stop.signal);
-  return {
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      // Calls under way are waited for, and have their deadlines. The SDK can abort none that waits between two
-      // attempts, and where the connection is closed before the next one, that attempt ends the process.
-      await ended;
-    },
-  };
-}
-
-async function keepReconciling(options: ReconcilerOptions, signal: AbortSignal): Promise<void> {
   const { intervalMs = INTERVAL_MS, log } = options;
-  while (!signal.aborted) {
-    // Jittered: workers of one deployment start together, and should not ask together for ever after.
-    const pause = intervalMs * (0.8 + 0.4 * Math.random());
-    await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined);
-    if (signal.aborted) return;
-    await reconcile(options, signal).catch((err: unknown) => {
+  return startRecurring({
+    intervalMs,
+    turn: (signal) => reconcile(options, signal),
+    failed: (err, signal) => {
       if (!signal.aborted) log.error({ err }, 'runs could not be reconciled; the next tick tries again');
-    });
-  }
+    },
+  });
 }
 
 /** One tick: starts accepted runs that have no workflow, and settles those whose workflow is closed. */

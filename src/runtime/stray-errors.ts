@@ -2,7 +2,6 @@ import { type AgentScope, agentScope } from '../agents/agent-scope';
 import { failureLine, wordsOf } from '../core/failure-line';
 import type { Logger } from '../telemetry/log';
 
-const MESSAGE_CHARS = 1_000;
 const STACK_CHARS = 4_000;
 
 /**
@@ -32,7 +31,7 @@ export function catchStrayErrors(log: Logger, end: () => void): Disposable {
 function told(scope: AgentScope, thrown: unknown): Readonly<Record<string, unknown>> {
   return {
     ...scope,
-    error: failureLine(wordsOf(thrown), MESSAGE_CHARS),
+    error: failureLine(wordsOf(thrown)),
     ...(thrown instanceof Error ? { stack: failureLine(stackOf(thrown), STACK_CHARS) } : {}),
   };
 }

@@ -1,6 +1,7 @@
 import type { AgentVersion } from '../protocol/agent';
 import type { BlobRef } from '../protocol/json';
 import { LIMITS } from '../protocol/limits';
+import { nestedDeeperThan } from '../protocol/nesting';
 import type { ParentRun, RunBounds, RunWorkflowInput } from '../protocol/run';
 import {
   agentName,
@@ -54,16 +55,6 @@ function inputProblem(input: unknown): string | undefined {
   if (!isObject(input)) return notWanted(input, 'input', 'must be an object');
   if (nestedDeeperThan(JSON_DEPTH, input)) return `input is nested deeper than ${JSON_DEPTH} levels`;
   return runInput(input, 'input');
-}
-
-/** Level by level rather than by recursion, which is what an endless nesting would exhaust. */
-function nestedDeeperThan(levels: number, value: unknown): boolean {
-  let level: unknown[] = [value];
-  for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth > levels) return true;
-    level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []));
-  }
-  return false;
 }
 
 const uuid = matching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, 'a UUID');

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { createClient } from '../../src/client/connect';
 import { workflowIdOf } from '../../src/core/ids';
 import { bundleWorkflows } from '../../src/runtime/bundle';
-import { aPool } from '../db/support/database';
 import { startTeam, type Team } from '../support/team';
 import { HISTORIES, historiesOf, type RecordedHistory, replayProblems } from './support/histories';
 import { type Scenario, SCENARIO_AGENTS, SCENARIOS } from './support/scenarios';
@@ -12,11 +11,9 @@ import { type Scenario, SCENARIO_AGENTS, SCENARIOS } from './support/scenarios';
 const commit = process.env['RECORD_HISTORIES'];
 
 let team: Team;
-let pool: ReturnType<typeof aPool>;
 const recorded = new Map<string, Promise<readonly RecordedHistory[]>>();
 beforeAll(async () => {
   team = await startTeam(SCENARIO_AGENTS);
-  pool = aPool(team.databaseAdminUrl);
   for (const [name, scenario] of Object.entries(SCENARIOS)) {
     const histories = carriedOut(scenario);
     histories.catch(() => undefined);
@@ -25,7 +22,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await Promise.allSettled(recorded.values());
-  await pool.end();
   await team[Symbol.asyncDispose]();
 });
 
@@ -50,7 +46,7 @@ async function carriedOut(scenario: Scenario): Promise<readonly RecordedHistory[
 }
 
 async function familyOf(runId: string): Promise<string[]> {
-  const { rows } = await pool.query<{ id: string }>(
+  const { rows } = await team.admin.query<{ id: string }>(
     'select id from ensemble.runs where parent_run_id = $1 order by parent_address',
     [runId],
   );

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Step } from '../../src/protocol/plan';
 import { workflowIdOf } from '../../src/core/ids';
-import { aPool } from '../db/support/database';
 import { anAgent } from '../support/agents';
 import { startTeam, type Team } from '../support/team';
 import { storyOf } from './support/story';
@@ -26,13 +25,10 @@ const agents = [
 ];
 
 let team: Team;
-let pool: ReturnType<typeof aPool>;
 beforeAll(async () => {
   team = await startTeam(agents);
-  pool = aPool(team.databaseAdminUrl);
 });
 afterAll(async () => {
-  await pool.end();
   await team[Symbol.asyncDispose]();
 });
 
@@ -46,7 +42,7 @@ interface ChildRow {
 }
 
 async function childrenOf(runId: string): Promise<ChildRow[]> {
-  const { rows } = await pool.query<ChildRow>(
+  const { rows } = await team.admin.query<ChildRow>(
     'select id, parent_address, status from ensemble.runs where parent_run_id = $1 order by parent_address',
     [runId],
   );

@@ -4,7 +4,6 @@ import type { Step } from '../../src/protocol/plan';
 import { textOf } from '../../src/core/text';
 import { anAgent } from '../support/agents';
 import { historyOf } from '../support/kills/history';
-import { aPool } from '../db/support/database';
 import { startTeam, type Team } from '../support/team';
 
 const MB = 1024 * 1024;
@@ -71,13 +70,10 @@ const agents = [
 const Many = z.object({ keys: z.number(), bytes: z.number(), keyChars: z.number() });
 
 let team: Team;
-let admin: ReturnType<typeof aPool>;
 beforeAll(async () => {
   team = await startTeam(agents);
-  admin = aPool(team.databaseAdminUrl);
 });
 afterAll(async () => {
-  await admin.end();
   await team[Symbol.asyncDispose]();
 });
 
@@ -198,7 +194,7 @@ describe('a turn that sets many keys', () => {
       const result = await team.client.run({ task: 'Many', plan });
       expect(result).toMatchObject({ status: 'completed', output: [SMALL_BYTES, SMALL_BYTES, SMALL_BYTES] });
       await expectHealthy(result.runId);
-      const { rows } = await admin.query<{ bytes: number }>(
+      const { rows } = await team.admin.query<{ bytes: number }>(
         "select octet_length(result->>'effects') as bytes from ensemble.agent_runs where run_id = $1 and agent = 'sets-many'",
         [result.runId],
       );

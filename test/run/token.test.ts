@@ -1,6 +1,5 @@
 import { anAgent } from '../support/agents';
 import { historyOf, textsIn } from '../support/kills/history';
-import { aPool } from '../db/support/database';
 import { startTeam, type Team } from '../support/team';
 
 /** What an agent run's attempts could read of what came before, by run. */
@@ -22,13 +21,10 @@ const agents = [
 ];
 
 let team: Team;
-let admin: ReturnType<typeof aPool>;
 beforeAll(async () => {
   team = await startTeam(agents);
-  admin = aPool(team.databaseAdminUrl);
 });
 afterAll(async () => {
-  await admin.end();
   await team[Symbol.asyncDispose]();
 });
 
@@ -49,7 +45,7 @@ async function begun(): Promise<string> {
 }
 
 async function tokensOf(runId: string): Promise<string[]> {
-  const { rows } = await admin.query<{ hash: string }>(
+  const { rows } = await team.admin.query<{ hash: string }>(
     'select token_hash as hash from ensemble.agent_runs where run_id = $1 and token_hash is not null',
     [runId],
   );
@@ -59,7 +55,7 @@ async function tokensOf(runId: string): Promise<string[]> {
 test('what an attempt may read of earlier outputs ends with its token', async () => {
   const runId = await begun();
   // As a later attempt does when it opens.
-  await admin.query(
+  await team.admin.query(
     "update ensemble.agent_runs set token_hash = 'another' where run_id = $1 and address = '2'",
     [runId],
   );
@@ -85,7 +81,7 @@ test('the token of an agent run is in its row alone: in no history, no event, no
   const texts = textsIn(await historyOf(team.temporal, runId));
   expect(texts).toContain('2 overtaken');
   expect(texts).not.toContain(token);
-  const { rows } = await admin.query('select * from ensemble.run_events where run_id = $1', [runId]);
+  const { rows } = await team.admin.query('select * from ensemble.run_events where run_id = $1', [runId]);
   expect(rows.length).toBeGreaterThan(5);
   expect(JSON.stringify([rows, result])).not.toContain(token);
 });

@@ -19,9 +19,6 @@ export interface RecordedToolCall {
   readonly failure?: Failure;
 }
 
-/** Of a failure, as the real ledger keeps it. */
-const MESSAGE_CHARS = 1_000;
-
 interface Call {
   readonly use: ToolUse;
   readonly run: ToolRun;
@@ -80,7 +77,7 @@ export class MemoryLedger {
       return this.#settle(call, { result });
     } catch (error) {
       if (!isKept(error)) throw error;
-      const failure = { code: error.code, message: failureLine(error.message, MESSAGE_CHARS) };
+      const failure = { code: error.code, message: failureLine(error.message) };
       return this.#settle(call, { failure });
     }
   }

@@ -463,7 +463,8 @@ begin
 end
 $$;--> statement-breakpoint
 
--- As in 0006, but that a failed attempt's usage is kept with the agent run.
+-- As in 0004, but that a failed attempt's usage is kept with the agent run, and that one which a stopping worker gave up
+-- is told from those that count.
 create or replace function ensemble.fail_attempt(p_tenant uuid, p jsonb) returns jsonb
 language plpgsql as $$
 declare
@@ -490,7 +491,9 @@ begin
 end
 $$;--> statement-breakpoint
 
--- As in 0006, but that usage is what the ledger says.
+-- As in 0004, but that usage is what the ledger says. With `maxAttempts`, one that may be tried again is not closed:
+-- Temporal counts attempts that never opened the row (a frozen worker took the task, PostgreSQL was away) and those that a
+-- stopping worker gave up.
 create or replace function ensemble.settle_agent_run(p_tenant uuid, p jsonb) returns jsonb
 language plpgsql as $$
 declare

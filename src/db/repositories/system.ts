@@ -1,11 +1,12 @@
-import { and, asc, eq, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
+import { and, asc, eq, lt, sql } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import { uuidv7 } from 'uuidv7';
 import { z } from 'zod';
 import type { JsonObject } from '../../protocol/json';
 import { runs } from '../schema/runs';
-import { auditLog, systemJobs } from '../schema/system';
+import { auditLog } from '../schema/system';
 import { type SystemPurpose, type Tx, withSystem } from '../tenant-door';
+import { ago, passTurn, takeTurn } from './system-turn';
 
 /** An accepted run that has not ended, whoever's it is. */
 export interface UnfinishedRun {
@@ -58,14 +59,8 @@ const Position = z.object({ queued: Place, running: Place }).partial().catch({})
  * started never waits behind thousands that merely take long.
  */
 async function takeUnfinished(pool: Pool, turn: UnfinishedTurn): Promise<UnfinishedRun[]> {
-  const job = eq(systemJobs.purpose, 'reconcile');
-  const due = or(isNull(systemJobs.takenAt), lt(systemJobs.takenAt, ago(turn.everyMs)));
   return withSystem(pool, 'reconcile', async (tx) => {
-    const [taken] = await tx
-      .select({ position: systemJobs.position })
-      .from(systemJobs)
-      .where(and(job, due))
-      .for('update', { skipLocked: true });
+    const taken = await takeTurn(tx, 'reconcile', turn.everyMs);
     if (taken === undefined) return [];
     const { queued: afterQueued, running: afterRunning } = Position.parse(taken.position);
     const queued = await page(tx, turn, { status: 'queued', after: afterQueued });
@@ -73,10 +68,7 @@ async function takeUnfinished(pool: Pool, turn: UnfinishedTurn): Promise<Unfinis
     // Passed on before the work is done: a run that kills or delays whoever looks at it must not be the next
     // one's first again. It has its turn in the next round, as every run has.
     const position = { ...placed('queued', queued, turn), ...placed('running', running, turn) };
-    await tx
-      .update(systemJobs)
-      .set({ position, takenAt: sql`clock_timestamp()` })
-      .where(job);
+    await passTurn(tx, 'reconcile', position);
     return [...queued, ...running];
   });
 }
@@ -102,8 +94,4 @@ function page(tx: Tx, { olderThanMs, limit }: UnfinishedTurn, { status, after }:
 function placed(lane: Lane['status'], rows: readonly Place[], { limit }: UnfinishedTurn): JsonObject {
   const last = rows.length < limit ? undefined : rows.at(-1);
   return last === undefined ? {} : { [lane]: { ...last } };
-}
-
-function ago(ms: number): SQL {
-  return sql`clock_timestamp() - make_interval(secs => ${ms / 1000})`;
 }

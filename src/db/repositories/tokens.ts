@@ -5,10 +5,10 @@ import type { TokenChunk } from '../../protocol/token';
 import { parseStored } from '../answers';
 import { AppendTokensAnswer } from '../answers-ledger';
 import { runs } from '../schema/runs';
-import { systemJobs } from '../schema/system';
 import { tokenStreams } from '../schema/tokens';
 import { callQuietly, withSystem, withTenant } from '../tenant-door';
 import { TOKENS_CHANNEL, wakeReaders } from '../wake';
+import { passTurn, takeTurn } from './system-turn';
 import { TokenPages } from './token-pages';
 
 /** A piece of an attempt's stream. `ordinal` counts them from 1: the same one sent again changes nothing. */
@@ -80,15 +80,8 @@ const Position = z.object({ runId: z.uuid(), tenantId: z.uuid() }).nullable().ca
 
 /** One turn for all processes of a database together, each going on where the last one stopped. */
 async function takeStreams(pool: Pool, { everyMs, limit }: StreamTurn): Promise<StreamedRun[]> {
-  const job = eq(systemJobs.purpose, 'expire-tokens');
-  const due = sql`(${systemJobs.takenAt} is null or
-    ${systemJobs.takenAt} < clock_timestamp() - make_interval(secs => ${everyMs / 1000}))`;
   return withSystem(pool, 'expire-tokens', async (tx) => {
-    const [taken] = await tx
-      .select({ position: systemJobs.position })
-      .from(systemJobs)
-      .where(and(job, due))
-      .for('update', { skipLocked: true });
+    const taken = await takeTurn(tx, 'expire-tokens', everyMs);
     if (taken === undefined) return [];
     const after = Position.parse(taken.position);
     const streams = await tx
@@ -102,10 +95,7 @@ async function takeStreams(pool: Pool, { everyMs, limit }: StreamTurn): Promise<
       .orderBy(asc(tokenStreams.runId), asc(tokenStreams.tenantId))
       .limit(limit);
     const last = streams.length < limit ? undefined : streams.at(-1);
-    await tx
-      .update(systemJobs)
-      .set({ position: last === undefined ? {} : { ...last }, takenAt: sql`clock_timestamp()` })
-      .where(job);
+    await passTurn(tx, 'expire-tokens', last === undefined ? {} : { ...last });
     return streams;
   });
 }

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Problem } from '../failures';
+import { nestedDeeperThan } from '../nesting';
 import { PlanShorthand, Step, StoredPlanChoice } from '../plan';
 
 /** One thing wrong with a plan. */
@@ -48,14 +49,4 @@ function hintFor(issue: z.core.$ZodIssue): string {
     default:
       return 'docs/plans.md shows every step by example';
   }
-}
-
-/** Level by level rather than by recursion, which is what an endless nesting would exhaust. */
-function nestedDeeperThan(levels: number, value: unknown): boolean {
-  let level: unknown[] = [value];
-  for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth > levels) return true;
-    level = level.flatMap((item) => (typeof item === 'object' && item !== null ? Object.values(item) : []));
-  }
-  return false;
 }
