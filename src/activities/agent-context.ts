@@ -25,12 +25,14 @@ export function agentContext(deps: ExecuteDeps, wiring: Wiring): AgentContext {
   const { tenantId, runId, agent } = input;
   const log = deps.log.child({ runId, agent: agent.name, tenant: tenantId, attempt: attempt.number });
   const journal = new AgentJournal(deps.repositories, wiring);
-  const tool = toolLedger(deps, wiring, watch.signal);
+  const tool = toolLedger(deps, wiring, watch);
   return {
     runId,
     agentRunId: attempt.agentRunId,
     attempt: attempt.number,
-    signal: watch.signal,
+    get signal() {
+      return watch.signal;
+    },
     model,
     log: {
       info: (message, fields) => log.info(fields ?? {}, message),

@@ -43,7 +43,7 @@ export async function runTurn(deps: ExecuteDeps, turn: Turn): Promise<AgentResul
   const { tenantId, runId } = input;
   const { agentRunId, number } = attempt;
   const tokens = deps.tokens.writer({ tenantId, runId, agentRunId, attempt: number });
-  const metering = { signal: watch.signal, calls, tokens };
+  const metering = { watch, calls, tokens };
   // Each model of a chain by itself: those that failed before another answered were called too.
   const model = wrapEach(deps.model, (one) => new MeteredModel(one, metering));
   const writes: ContextWrites = new Map();
