@@ -37,15 +37,18 @@ export interface Rig extends AsyncDisposable {
   readonly temporal: Client;
   readonly bareQueue: string;
   readonly databaseAdminUrl: string;
+  /** Where its servers are. */
+  readonly environment: Environment;
 }
 
+/** With these agents beside one that does nothing. */
 export async function startRig(
   log: (line: string) => void,
   agents: readonly AgentClass[] = [],
 ): Promise<Rig> {
   await using cleanup = new Cleanup();
   const { environment, databaseAdminUrl, temporalAddress } = await startServers(log, cleanup);
-  await startOurs(environment, [NoopAgent, ...agents], cleanup);
+  await startOurs(environment, agents, cleanup);
   const bareQueue = await startBare(temporalAddress, cleanup);
   const temporal = await connectClient(temporalTarget(environment));
   cleanup.defer(() => temporal.connection.close());
@@ -56,6 +59,7 @@ export async function startRig(
     temporal,
     bareQueue,
     databaseAdminUrl,
+    environment,
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
 }
@@ -95,11 +99,11 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 async function startOurs(
   environment: Environment,
-  classes: readonly AgentClass[],
+  agents: readonly AgentClass[],
   cleanup: Cleanup,
 ): Promise<void> {
   const config = loadConfig(environment);
-  const agents = classes.map((agentClass) => {
+  const loaded = [NoopAgent, ...agents].map((agentClass) => {
     const manifest = AgentManifest.parse(agentClass.manifest);
     return [manifest.name, { manifest, agentClass, file: 'bench' }] as const;
   });
@@ -107,7 +111,7 @@ async function startOurs(
     config,
     environment,
     log: createLogger({ level: 'error', format: 'json' }),
-    agents: { agents: new Map(agents), problems: [] },
+    agents: { agents: new Map(loaded), problems: [] },
     model: selectProvider({ ...config, ENSEMBLE_MODEL_PROVIDER: 'offline' }),
   });
   cleanup.use(worker);

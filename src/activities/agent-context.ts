@@ -2,6 +2,7 @@ import type { AgentContext } from '../agents/base-agent';
 import { contextAccess, type TurnWrites } from '../agents/context-access';
 import type { ModelProvider } from '../llm/port';
 import { AgentJournal } from './agent-journal';
+import type { TurnBus } from './bus/turn-bus';
 import type { ExecuteDeps } from './execute-agent';
 import type { Turn } from './run-turn';
 import { toolLedger } from './tool-ledger';
@@ -13,11 +14,12 @@ interface Wiring extends Turn {
   readonly model: ModelProvider;
   /** Effects of the turn's completion. */
   readonly writes: TurnWrites;
+  readonly bus: TurnBus;
 }
 
 /** Everything the agent may touch, bound to its own run and tenant. */
 export function agentContext(deps: ExecuteDeps, wiring: Wiring): AgentContext {
-  const { input, attempt, watch, model, writes } = wiring;
+  const { input, attempt, watch, model, writes, bus } = wiring;
   const { tenantId, runId, agent } = input;
   const log = deps.log.child({ runId, agent: agent.name, tenant: tenantId, attempt: attempt.number });
   const journal = new AgentJournal(deps.repositories, wiring);
@@ -40,6 +42,9 @@ export function agentContext(deps: ExecuteDeps, wiring: Wiring): AgentContext {
         watch.assertOpen();
         return deps.repositories.blobs.get(tenantId, ref);
       },
+    },
+    get bus() {
+      return bus.join();
     },
     host: deps.host,
     journal: {

@@ -77,7 +77,7 @@ async function open(
 
 async function work(deps: ExecuteDeps, input: ExecuteAgentInput, attempt: Attempt): Promise<AgentResult> {
   const { agent, model } = await deps.resolveAgent(input);
-  const result = await runTurn({ ...deps, model }, { input, attempt, agent });
+  const { result, read } = await runTurn({ ...deps, model }, { input, attempt, agent });
   reach('close.before');
   const closed = await deps.repositories.agentRuns.close(input.tenantId, {
     runId: input.runId,
@@ -85,6 +85,7 @@ async function work(deps: ExecuteDeps, input: ExecuteAgentInput, attempt: Attemp
     attempt: attempt.number,
     tokenHash: attempt.tokenHash,
     result,
+    ...(read.length === 0 ? {} : { read, member: input.agent.name }),
   });
   reach('close.after');
   if (closed.outcome === 'fenced')

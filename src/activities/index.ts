@@ -1,3 +1,4 @@
+import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import type { ToolHost } from '../agents/base-agent';
 import type { LoadedAgent } from '../agents/loader';
@@ -14,12 +15,14 @@ import type {
 } from '../protocol/run';
 import type { Logger } from '../telemetry/log';
 import { typed } from './agent-failure';
+import type { Buses } from './bus/buses';
 import { createAcceptRun, createReadRun } from './child-runs';
 import { ContextOutbox } from './context-outbox';
 import { createContextReader, createPreviousReader } from './context-reader';
 import { createExecuteAgent } from './execute-agent';
 import type { PriceOf } from './model-calls';
 import { createAgentResolver } from './resolve-agent';
+import { type BusKey, createRouteMessages } from './route-messages';
 import { createAppendEvents, createFinishRun, createSettleAgent } from './settle';
 import { createStoreValues } from './stored-values';
 import { TokenBatcher } from './token-batcher';
@@ -27,6 +30,7 @@ import { TokenBatcher } from './token-batcher';
 /** What the activities are built over. */
 export interface ActivityDeps {
   readonly repositories: Repositories;
+  readonly buses: Buses;
   readonly agents: ReadonlyMap<string, LoadedAgent>;
   readonly model: ModelProvider;
   /** Makes the model that an agent asks for in place of the worker's own. Throws CONFIG_INVALID. */
@@ -39,6 +43,8 @@ export interface ActivityDeps {
   readonly host: ToolHost;
 }
 
+const HEARTBEAT_EVERY_MS = 1_000;
+
 /** Every activity of the worker; workflows know them by this type alone. */
 export const createActivities = (deps: ActivityDeps) => ({
   executeAgent: createExecuteAgent({
@@ -50,6 +56,8 @@ export const createActivities = (deps: ActivityDeps) => ({
     readPrevious: createPreviousReader(deps.client),
   }),
   settleAgent: (input: SettleAgentInput) => createSettleAgent(deps)(input),
+  routeMessages: routing(deps),
+  closeBus: (key: BusKey) => typed((run: BusKey) => deps.buses.close(run))(key),
   finishRun: (input: FinishRunInput) => createFinishRun(deps)(input),
   appendEvents: (input: AppendEventsInput) => typed(createAppendEvents(deps))(input),
   acceptRun: (input: AcceptRunInput) => typed(createAcceptRun(deps))(input),
@@ -57,3 +65,19 @@ export const createActivities = (deps: ActivityDeps) => ({
   storeValues: (input: StoreValuesInput) => typed(createStoreValues(deps))(input),
 });
 export type Activities = ReturnType<typeof createActivities>;
+
+/** Most calls are over before they have to say that they are alive; one that waits for PostgreSQL is not. */
+function routing(deps: ActivityDeps): RouteMessages {
+  const routeMessages = createRouteMessages(deps);
+  return async (key, ...batches) => {
+    const { heartbeat } = Context.current();
+    const alive = setInterval(heartbeat, HEARTBEAT_EVERY_MS);
+    try {
+      return await routeMessages(key, ...batches);
+    } finally {
+      clearInterval(alive);
+    }
+  };
+}
+
+type RouteMessages = ReturnType<typeof createRouteMessages>;

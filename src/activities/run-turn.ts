@@ -15,6 +15,7 @@ import { checkedOutput, parsedOptions } from '../agents/agent-io';
 import { turnWrites, type TurnWrites } from '../agents/context-access';
 import { isReadable } from './agent-failure';
 import { agentContext } from './agent-context';
+import { TurnBus } from './bus/turn-bus';
 import { storedWrites } from './context-writes';
 import { wrapEach } from '../llm/fallback';
 import { MeteredModel } from './metered-model';
@@ -36,8 +37,14 @@ export interface Turn {
   readonly agent: LoadedAgent;
 }
 
-/** Lets the agent work under heartbeat, time limit and cancellation; returns its result with all effects. */
-export async function runTurn(deps: ExecuteDeps, turn: Turn): Promise<AgentResult> {
+/** What a turn came to: its result with all effects, and the messages that count as read once it is stored. */
+export interface TurnEnd {
+  readonly result: AgentResult;
+  readonly read: readonly number[];
+}
+
+/** Lets the agent work under heartbeat, time limit and cancellation. */
+export async function runTurn(deps: ExecuteDeps, turn: Turn): Promise<TurnEnd> {
   const { input, attempt, agent } = turn;
   using watch = new Watch(input.agent.timeoutMs, Context.current());
   const calls = new ModelCalls(deps, turn);
@@ -48,17 +55,18 @@ export async function runTurn(deps: ExecuteDeps, turn: Turn): Promise<AgentResul
   // Each model of a chain by itself: those that failed before another answered were called too.
   const model = wrapEach(deps.model, (one) => new MeteredModel(one, metering));
   const writes = turnWrites(input.contextRules);
-  const context: AgentContext = agentContext(deps, { ...turn, watch, model, writes });
+  using bus = new TurnBus(deps.buses, turn, watch);
+  const context: AgentContext = agentContext(deps, { ...turn, watch, model, writes, bus });
   const output = await finishing({ deps, calls, tokens }, async () => {
     const task = await agentTask(deps, turn);
     const raw = await watch.bound(() => executed(turn, task, context));
+    const { joined } = bus;
+    // A result counts only with what its agent said on the way.
+    if (joined !== undefined) await watch.bound(() => joined.drained());
     return checkedOutput(agent.manifest, raw);
   });
-  return {
-    agentRunId,
-    ...(await storedTurn(deps, { input, output, writes })),
-    usage: calls.usage,
-  };
+  const stored = await storedTurn(deps, { input, output, writes });
+  return { result: { agentRunId, ...stored, usage: calls.usage }, read: bus.joined?.read ?? [] };
 }
 
 /** Runs the agent's own code. What it throws can be looked at, whatever that is. */

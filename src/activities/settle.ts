@@ -27,10 +27,16 @@ export function createSettleAgent({ repositories, log }: ActivityDeps) {
   };
 }
 
-/** Writes the run's final state, once; what it took, the ledger of model calls knows better than the workflow. */
+/**
+ * Writes the run's final state, once; what it took, the ledger of model calls knows better than the workflow. Answers
+ * `bus-open` and writes nothing where the run talks and its bus was not closed yet: what was sent before the end is to
+ * be in the log, and what comes after it refused.
+ */
 export function createFinishRun({ repositories, log }: ActivityDeps) {
-  return async (input: FinishRunInput): Promise<void> => {
+  return async (input: FinishRunInput): Promise<'bus-open' | undefined> => {
     const { tenantId, runId, status, failure } = input;
+    if (input.busClosed === undefined && (await repositories.messages.exists(tenantId, runId)))
+      return 'bus-open';
     await repositories.runs.finish(tenantId, {
       runId,
       status,
@@ -40,6 +46,7 @@ export function createFinishRun({ repositories, log }: ActivityDeps) {
       events: input.events,
     });
     log.info({ runId, tenant: tenantId, status, code: failure?.code }, 'run ended');
+    return undefined;
   };
 }
 

@@ -3,6 +3,7 @@ import type { AgentManifestInput } from '../protocol/agent';
 import type { ModelChoice } from '../protocol/agent-definition';
 import type { BlobRef, Json } from '../protocol/json';
 import type { ModelProvider } from '../llm/port';
+import type { MessageBus } from './message-bus';
 import type { SharedContext } from './shared-context';
 
 /** An earlier agent's output; `read` loads it when it is needed, so that large ones cost nothing unread. */
@@ -98,6 +99,8 @@ export interface AgentContext {
   readonly blobs: {
     read(ref: BlobRef): Promise<Uint8Array>;
   };
+  /** How members of the run talk to each other. An agent that never touches it costs nothing by it. */
+  readonly bus: MessageBus;
   /** What this worker opens to tools. */
   readonly host: ToolHost;
   /** What earlier attempts of this agent run wrote down, and what this one does. */

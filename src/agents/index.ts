@@ -4,6 +4,9 @@ export { AppError } from '../protocol/failures';
 export type { FailureCode } from '../protocol/failures';
 export type { AgentLimits, AgentManifest, AgentManifestInput } from '../protocol/agent';
 export type { BlobRef, Json, JsonObject } from '../protocol/json';
+export type { HistoryOptions, Message, MessagePriority, SubscriptionRequest } from '../protocol/message';
+export { registerMessageType } from '../protocol/message-type';
+export type { MessageTypeDefinition } from '../protocol/message-type';
 export { BaseAgent } from './base-agent';
 export type {
   AgentClass,
@@ -19,8 +22,9 @@ export type {
   ToolRun,
   ToolUse,
 } from './base-agent';
+export type { Addressee, MessageBus, ReceiveOptions, RequestOptions, SendOptions } from './message-bus';
 export type { ContextReading, PrivateContext, SharedContext } from './shared-context';
-export { defineMerge } from '../core/context/merges';
+export { merges } from '../core/context/merges';
 export { ReactAnswer, reasonAndAct } from './built-in/react-loop';
 export type { ReactOutcome, ReactSettings } from './built-in/react-loop';
 export { checkedDefinition, customAgent } from './custom-agent';

@@ -8,6 +8,7 @@ import type { RunRequestInput } from '../protocol/run';
 import type { Logger } from '../telemetry/log';
 import { cursorOf } from './cursor';
 import { ledgerRoutes } from './ledger-routes';
+import { messageRoutes } from './messages';
 import { problem } from './problem';
 import { storedRoutes } from './stored-routes';
 
@@ -44,6 +45,7 @@ export function createApp({ client, log, ready, token }: AppOptions): Hono {
   };
   app.use('/v1/*', bodyLimit({ maxSize: BODY_BYTES, onError }));
   runRoutes(app, client);
+  messageRoutes(app, client);
   ledgerRoutes(app, client);
   storedRoutes(app, client);
   return app;

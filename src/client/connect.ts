@@ -4,6 +4,7 @@ import { RunNotifications } from '../db/notifications';
 import { createPool } from '../db/pool';
 import { createRepositories } from '../db/repositories';
 import { assertSchemaCurrent } from '../db/migrate';
+import { createBuses } from '../runtime/buses';
 import { connectClient, temporalTarget } from '../runtime/temporal';
 import type { EnsembleClient } from './ensemble-client';
 import { InProcessClient } from './in-process';
@@ -29,16 +30,22 @@ export async function createClient(options: ClientOptions = {}): Promise<Ensembl
   });
   try {
     await assertSchemaCurrent(pool);
-    const temporal = await connectClient(temporalTarget(environment));
+    const target = temporalTarget(environment);
+    const temporal = await connectClient(target);
+    const repositories = createRepositories(pool);
+    const { ENSEMBLE_TASK_QUEUE: taskQueue } = config;
+    const talk = createBuses({ repositories, notifications, target, taskQueue });
     return new InProcessClient({
-      repositories: createRepositories(pool),
+      repositories,
+      buses: talk.buses,
       notifications,
       temporal,
-      taskQueue: config.ENSEMBLE_TASK_QUEUE,
+      taskQueue,
       startsPerHistory: config.ENSEMBLE_STARTS_PER_HISTORY,
       tenantId: options.tenantId ?? LOCAL_TENANT_ID,
       projectId: options.projectId ?? DEFAULT_PROJECT_ID,
       close: async () => {
+        await talk[Symbol.asyncDispose]();
         await notifications[Symbol.asyncDispose]();
         await temporal.connection.close();
         await pool.end();

@@ -8,6 +8,7 @@ import type { PlanShorthand, Step } from '../protocol/plan';
 import type { RunRequestInput, RunResult, RunStatus } from '../protocol/run';
 import type { TokenChunk } from '../protocol/token';
 import type { ToolCallInfo, ToolCallResolution } from '../protocol/tool-call';
+import type { MessageClient } from './messages';
 
 /** A run that was accepted: its row is durable and its workflow exists. */
 export interface StartedRun {
@@ -106,6 +107,8 @@ export interface EnsembleClient extends AsyncDisposable {
   readonly agents: DefinedAgents;
   /** Plans that are kept under names. */
   readonly plans: StoredPlans;
+  /** What members and clients say to each other in runs. */
+  readonly messages: MessageClient;
   /** Starts a run; returns only when it is durable. Throws INPUT_*, PLAN_*, AGENT_UNKNOWN, IDEMPOTENCY_CONFLICT. */
   start(request: RunRequestInput): Promise<StartedRun>;
   /** Starts a run and waits for its result, whatever its status. */

@@ -10,6 +10,7 @@ import { textOf } from '../core/text';
 import type { RunNotifications } from '../db/notifications';
 import type { Repositories } from '../db/repositories';
 import { decoded } from '../runtime/data-converter';
+import type { OwnedBuses } from '../runtime/buses';
 import { settleRun } from '../runtime/settle-run';
 import { startRun } from '../runtime/start-run';
 import { Catalogue } from './catalogue';
@@ -25,6 +26,7 @@ import type {
   StoredPlans,
   TokenOptions,
 } from './ensemble-client';
+import { createMessageClient, type MessageClient } from './messages';
 import { readEvents } from './events';
 import { findRun } from './find-run';
 import { createStoredPlans } from './plans';
@@ -35,6 +37,7 @@ import { listToolCalls, resolveToolCall } from './tool-calls';
 
 export interface InProcessOptions {
   readonly repositories: Repositories;
+  readonly buses: OwnedBuses['buses'];
   readonly notifications: RunNotifications;
   readonly temporal: Client;
   readonly taskQueue: string;
@@ -52,6 +55,7 @@ const UNSTARTED_POLL_MS = 500;
 export class InProcessClient implements EnsembleClient {
   readonly agents: DefinedAgents;
   readonly plans: StoredPlans;
+  readonly messages: MessageClient;
   private readonly sources: RequestSources;
 
   constructor(private readonly options: InProcessOptions) {
@@ -59,6 +63,7 @@ export class InProcessClient implements EnsembleClient {
     this.sources = { repositories, owner: { tenantId, projectId }, catalogue: new Catalogue(options) };
     this.agents = createDefinedAgents(options);
     this.plans = createStoredPlans(this.sources);
+    this.messages = createMessageClient(options);
   }
 
   async start(request: RunRequestInput): Promise<StartedRun> {

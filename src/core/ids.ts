@@ -2,3 +2,8 @@
 export function workflowIdOf(runId: string): string {
   return `run-${runId}`;
 }
+
+/** Workflow id of a run's bus: where anybody may signal messages to. */
+export function busIdOf(runId: string): string {
+  return `bus-${runId}`;
+}

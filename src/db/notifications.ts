@@ -5,6 +5,8 @@ const RECONNECT_AFTER_MS = 500;
 
 /** Waits for changes of one run. Dispose it when nobody follows the run any more. */
 export interface RunWatch extends Disposable {
+  /** Whether the run has changed since `changed` was last waited for. */
+  readonly hasChanged: boolean;
   /** Resolves when the run has changed since the last call, at the latest after `timeoutMs`; a lost wake-up costs no more. */
   changed(timeoutMs: number, signal?: AbortSignal): Promise<void>;
 }
@@ -98,6 +100,10 @@ class Watch implements RunWatch {
   private resume: (() => void) | undefined;
 
   constructor(private readonly onDispose: () => void) {}
+
+  get hasChanged(): boolean {
+    return this.dirty;
+  }
 
   wake(): void {
     this.dirty = true;

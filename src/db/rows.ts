@@ -3,19 +3,11 @@ import type { AgentDefinition } from '../protocol/agent-definition';
 import type { ImmediateWrite } from '../protocol/context';
 import type { RunEvent } from '../protocol/event';
 import type { Failure } from '../protocol/failures';
-import type { Json, JsonObject, Value } from '../protocol/json';
+import type { JsonObject, Value } from '../protocol/json';
 import type { ModelCallRecord } from '../protocol/model-call';
 import type { Step } from '../protocol/plan';
 import type { AgentRunStatus, RunBounds, RunStatus } from '../protocol/run';
 import type { ToolCallInfo } from '../protocol/tool-call';
-
-/** How urgent a message is, lowest first. */
-export const MESSAGE_PRIORITIES = ['low', 'normal', 'high', 'urgent'] as const;
-export type MessagePriority = (typeof MESSAGE_PRIORITIES)[number];
-
-/** What became of a message. */
-export const MESSAGE_STATUSES = ['accepted', 'delivered', 'dead-lettered'] as const;
-export type MessageStatus = (typeof MESSAGE_STATUSES)[number];
 
 /** A run as PostgreSQL keeps it. Times are ISO 8601 by the database's clock. */
 export interface RunRow {
@@ -92,26 +84,6 @@ export interface CatalogueAgent {
 /** A catalogued agent, and when a worker last said that it has it. */
 export interface CatalogueRow extends CatalogueAgent {
   readonly lastSeenAt: string;
-}
-
-/** One message between agents: exactly one target and one of the two contents is set. */
-export interface MessageRow {
-  readonly id: string;
-  readonly tenantId: string;
-  readonly runId: string;
-  readonly fromAgent: string;
-  readonly toAgent: string | null;
-  readonly topic: string | null;
-  readonly broadcast: boolean;
-  readonly type: string;
-  readonly priority: MessagePriority;
-  readonly correlationId: string | null;
-  readonly replyTo: string | null;
-  readonly content: Json;
-  readonly contentRef: Json;
-  readonly status: MessageStatus;
-  readonly createdAt: string;
-  readonly updatedAt: string;
 }
 
 /** An event's row: the event and whose it is. */

@@ -25,9 +25,14 @@ export type FunctionName =
   | 'append_context_writes'
   | 'record_model_call'
   | 'run_usage'
-  | 'append_tokens';
+  | 'append_tokens'
+  | 'close_agent_run_with_reading'
+  | 'consume_messages'
+  | 'has_bus'
+  | 'redrive_messages';
 
 const CALL_ATTEMPTS = 8;
+const ENTER = "select set_config('app.tenant', $1, true)";
 
 /**
  * The door for queries: one transaction that sees and writes the rows of one tenant.
@@ -35,8 +40,20 @@ const CALL_ATTEMPTS = 8;
  */
 export async function withTenant<T>(pool: Pool, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
   return transaction(pool, async (client) => {
-    await client.query("select set_config('app.tenant', $1, true)", [tenantId]);
+    await client.query(ENTER, [tenantId]);
     return work(drizzle(client));
+  });
+}
+
+/** As `withTenant`, for prepared statements of one's own: work that every message pays for. */
+export async function withTenantClient<T>(
+  pool: Pool,
+  tenantId: string,
+  work: (client: PoolClient) => Promise<T>,
+): Promise<T> {
+  return transaction(pool, async (client) => {
+    await client.query({ name: 'ensemble.enter', text: ENTER, values: [tenantId] });
+    return work(client);
   });
 }
 

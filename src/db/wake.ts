@@ -4,10 +4,16 @@ import type { Pool } from 'pg';
 export const EVENTS_CHANNEL = 'ensemble_events';
 /** The channel of what models are saying, apart: it is busy, and few listen. */
 export const TOKENS_CHANNEL = 'ensemble_tokens';
-export type Channel = typeof EVENTS_CHANNEL | typeof TOKENS_CHANNEL;
+/** The channel of runs' messages: somebody waits for every one of them. */
+export const MESSAGES_CHANNEL = 'ensemble_messages';
+export type Channel = typeof EVENTS_CHANNEL | typeof TOKENS_CHANNEL | typeof MESSAGES_CHANNEL;
 
-/** Tokens are gathered before they are written: waiting again would only show them later. */
-const COALESCE_MS = { [EVENTS_CHANNEL]: 30, [TOKENS_CHANNEL]: 0 } as const;
+/** How long a hint waits for others to go with it; tokens are gathered before they are written. */
+const COALESCE_MS: Readonly<Record<Channel, number>> = {
+  [EVENTS_CHANNEL]: 30,
+  [TOKENS_CHANNEL]: 0,
+  [MESSAGES_CHANNEL]: 3,
+};
 /** A notification is committed like a write. Nobody needs this one on disk: it wakes for what is there already. */
 const NOTIFY = `select set_config('synchronous_commit', 'off', true), pg_notify($1, payload)
   from unnest($2::text[]) as payload`;

@@ -63,6 +63,31 @@ export const LIMITS = {
   /** Changes of a key that one page of its history holds. */
   contextHistoryPage: 100,
   idempotencyKeyChars: 255,
+  /** Bodies up to this size travel in their batch; agents' larger ones become blobs before they are sent. */
+  messageInlineBytes: 1024,
+  /** What the bus takes inline from anybody. */
+  messageContentBytes: 16 * 1024,
+  messageTtlMs: 366 * 86_400_000,
+  topicChars: 200,
+  topicSegments: 16,
+  publisherChars: 200,
+  correlationChars: 200,
+  /** One signal of an outbox; the windows of all members of a run together stay below what one call takes. */
+  batchBytes: 128 * 1024,
+  windowBytes: 1_536 * 1024,
+  batchItems: 10_000,
+  /** What a compressed batch may become. */
+  batchUnpackedBytes: 8 * 1024 * 1024,
+  /** Batches handed to one routeMessages call: Temporal refuses inputs above 2 MiB. */
+  busCallBytes: 1_000_000,
+  busCallBatches: 200,
+  /** Temporal refuses the 10,000th signal to one execution. */
+  busSignals: 8_000,
+  mailboxMessages: 1_000,
+  mailboxLimitMost: 100_000,
+  subscriptionsPerMember: 100,
+  /** What a dead letter keeps of a batch that could not be read. */
+  deadLetterBytes: 64 * 1024,
   /** Of what an operator says of a tool call, and of the operator's name. */
   failureChars: 1_000,
   operatorChars: 200,

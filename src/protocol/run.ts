@@ -168,6 +168,8 @@ export interface FinishRunInput {
   readonly degraded: readonly Degradation[];
   readonly usage: Usage;
   readonly events: readonly NewEvent[];
+  /** What was said in the run is in the log. */
+  readonly busClosed?: true;
 }
 
 /** Input of `appendEvents`: decisions of the workflow that no activity is about to carry. */

@@ -3,6 +3,8 @@ import { logAttributes } from '../activities/log-attributes';
 import { type Environment, loadConfig, readEnvironment } from '../config';
 import { AppError } from '../protocol/failures';
 import { createLogger, type Logger } from '../telemetry/log';
+import { connectNative, createBusWorker } from './bus-worker';
+import { Cleanup } from './cleanup';
 import { dataConverter } from './data-converter';
 import { createWorkerParts, type WorkerParts } from './worker-parts';
 
@@ -59,10 +61,21 @@ export class EnsemblePlugin implements WorkerPlugin, BundlerPlugin {
   }
 
   async runWorker(worker: Worker, next: (worker: Worker) => Promise<void>): Promise<void> {
-    try {
-      await next(worker);
-    } finally {
-      await this.parts?.[Symbol.asyncDispose]();
-    }
+    const { parts } = this;
+    if (parts === undefined) return next(worker);
+    await using cleanup = new Cleanup();
+    cleanup.use(parts);
+    const connection = await connectNative(parts.target);
+    cleanup.defer(() => connection.close());
+    const { activities, target } = parts;
+    const { taskQueue } = worker.options;
+    const bus = await createBusWorker({ connection, namespace: target.namespace, taskQueue, activities });
+    const routing = bus.run();
+    cleanup.defer(async () => {
+      if (bus.getState() === 'RUNNING') bus.shutdown();
+      await routing;
+    });
+    // Whichever ends first: without routing there is no worker of ours.
+    await Promise.race([next(worker), routing]);
   }
 }

@@ -54,10 +54,15 @@ export async function connectClient(target: TemporalTarget): Promise<Client> {
       connectTimeout: '10s',
       interceptors: [retrying],
     });
-    return new Client({ connection, namespace: target.namespace, dataConverter });
+    return clientOver(connection, target);
   } catch (cause) {
     throw temporalUnavailable(target, cause);
   }
+}
+
+/** A client that reads and writes payloads as everything of ours does. */
+export function clientOver(connection: Connection, { namespace }: TemporalTarget): Client {
+  return new Client({ connection, namespace, dataConverter });
 }
 
 export function temporalUnavailable(target: TemporalTarget, cause: unknown): AppError {

@@ -4,12 +4,14 @@ import { type Activities, createActivities } from '../activities';
 import type { ToolHost } from '../agents/base-agent';
 import { loadAgents, type LoadedAgents, type LoadProblem } from '../agents/loader';
 import { type Config, type Environment, requiredDatabaseUrl } from '../config';
+import { RunNotifications } from '../db/notifications';
 import { assertSafeRole, assertSchemaCurrent } from '../db/migrate';
 import { createPool } from '../db/pool';
 import { createRepositories } from '../db/repositories';
 import { modelChooser, type Selection, selectProvider } from '../llm/factory';
 import { costMicros } from '../llm/prices';
 import type { Logger } from '../telemetry/log';
+import { createBuses } from './buses';
 import { registerAgents } from './catalogue';
 import { Cleanup } from './cleanup';
 import { startTokenExpiry } from './expire-tokens';
@@ -53,7 +55,8 @@ export async function createWorkerParts(setup: WorkerSetup): Promise<WorkerParts
   const { agents, problems } = setup.agents ?? (await loadAgents({ folders }));
   for (const { file, reason } of problems) log.warn({ file, reason }, 'an agent was not loaded');
 
-  const pool = createPool(requiredDatabaseUrl(config), {
+  const databaseUrl = requiredDatabaseUrl(config);
+  const pool = createPool(databaseUrl, {
     size: config.DATABASE_POOL_SIZE,
     applicationName: 'ensemble-worker',
     onError: (error) => log.warn({ err: error }, 'a database connection broke; the pool replaces it'),
@@ -70,10 +73,15 @@ export async function createWorkerParts(setup: WorkerSetup): Promise<WorkerParts
   const { ENSEMBLE_TASK_QUEUE: taskQueue, ENSEMBLE_STARTS_PER_HISTORY: startsPerHistory } = config;
   cleanup.use(startReconciler({ repositories, temporal: client, taskQueue, startsPerHistory, log }));
   cleanup.use(startTokenExpiry({ repositories, actor: client.options.identity, log }));
+  const notifications = cleanup.use(
+    new RunNotifications(databaseUrl, (err) => log.warn({ err }, 'notifications broke off; made again')),
+  );
+  const { buses } = cleanup.use(createBuses({ repositories, notifications, target, taskQueue }));
   const owned = cleanup.move();
   return {
     activities: createActivities({
       repositories,
+      buses,
       agents,
       model: provider,
       chooseModel: modelChooser(config),

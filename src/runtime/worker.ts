@@ -1,19 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  makeTelemetryFilterString,
-  NativeConnection,
-  Runtime,
-  type Worker,
-  type WorkerOptions,
-} from '@temporalio/worker';
+import { makeTelemetryFilterString, Runtime, type Worker, type WorkerOptions } from '@temporalio/worker';
 import { logAttributes } from '../activities/log-attributes';
 import type { Config } from '../config';
 import type { Logger } from '../telemetry/log';
 import { temporalLogger } from '../telemetry/temporal-logger';
+import { connectNative, createBusWorker } from './bus-worker';
 import { Cleanup } from './cleanup';
 import { dataConverter } from './data-converter';
-import { temporalUnavailable, type TemporalTarget } from './temporal';
+import type { TemporalTarget } from './temporal';
 import { TolerantWorker } from './tolerant-worker';
 import { createWorkerParts, type WorkerAbout, type WorkerSetup } from './worker-parts';
 
@@ -36,7 +31,10 @@ export async function createWorker(setup: WorkerSetup): Promise<RunnableWorker> 
     connection,
     activities,
   });
-  return runnable(worker, cleanup.move(), about);
+  const { namespace } = target;
+  const taskQueue = setup.config.ENSEMBLE_TASK_QUEUE;
+  const bus = await createBusWorker({ connection, namespace, taskQueue, activities });
+  return runnable([worker, bus], cleanup.move(), about);
 }
 
 function workerOptions(
@@ -58,13 +56,22 @@ function workerOptions(
   };
 }
 
-function runnable(worker: Worker, resources: Cleanup, about: RunnableWorker['about']): RunnableWorker {
+function runnable(
+  workers: readonly Worker[],
+  resources: Cleanup,
+  about: RunnableWorker['about'],
+): RunnableWorker {
+  const shutdown = (): void => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
   return {
     about,
-    run: () => worker.run(),
-    shutdown: () => {
-      if (worker.getState() === 'RUNNING') worker.shutdown();
+    // They end together, whichever of them does first.
+    run: async () => {
+      const ended = await Promise.allSettled(workers.map((worker) => worker.run().finally(shutdown)));
+      for (const end of ended) if (end.status === 'rejected') throw end.reason;
     },
+    shutdown,
     [Symbol.asyncDispose]: () => resources[Symbol.asyncDispose](),
   };
 }
@@ -73,14 +80,6 @@ function runnable(worker: Worker, resources: Cleanup, about: RunnableWorker['abo
 function bundlePath(): string {
   const beside = join(__dirname, '..', '..', 'workflow-bundle.js');
   return existsSync(beside) ? beside : join(__dirname, '..', '..', 'lib', 'workflow-bundle.js');
-}
-
-async function connectNative(target: TemporalTarget): Promise<NativeConnection> {
-  try {
-    return await NativeConnection.connect(target.connectionOptions);
-  } catch (cause) {
-    throw temporalUnavailable(target, cause);
-  }
 }
 
 let installed = false;

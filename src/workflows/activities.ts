@@ -1,7 +1,14 @@
-import { ActivityCancellationType, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
+import {
+  ActivityCancellationType,
+  proxyActivities,
+  proxyLocalActivities,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { Activities } from '../activities';
 import type { AgentStep } from '../protocol/plan';
 import type { AgentVersion } from '../protocol/agent';
+import type { FinishRunInput } from '../protocol/run';
+import { busQueueOf } from '../core/bus/names';
 import { DEFAULT_RETRY } from '../core/retry';
 
 /** A step's retry policy with what it leaves open filled in. */
@@ -67,4 +74,17 @@ const local = proxyLocalActivities<Activities>({
   // Longer waits than this are timers in the history: a workflow task must not be held for ever.
   localRetryThreshold: '2s',
 });
-export const { finishRun, appendEvents, acceptRun, readRun } = local;
+export const { appendEvents, acceptRun, readRun } = local;
+
+/** Writes the run's final state, after its bus is closed where it has one. */
+export async function finishRun(end: FinishRunInput): Promise<void> {
+  if ((await local.finishRun(end)) !== 'bus-open') return;
+  const { closeBus } = proxyActivities<Pick<Activities, 'closeBus'>>({
+    ...BOOKKEEPING,
+    // Not where agents wait for slots, and not for ever: a bus that cannot be closed holds no result back.
+    taskQueue: busQueueOf(workflowInfo().taskQueue),
+    scheduleToCloseTimeout: '5m',
+  });
+  await closeBus({ tenantId: end.tenantId, runId: end.runId }).catch(() => undefined);
+  await local.finishRun({ ...end, busClosed: true });
+}

@@ -57,7 +57,7 @@ function inputProblem(input: unknown): string | undefined {
   return runInput(input, 'input');
 }
 
-const uuid = matching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, 'a UUID');
+export const uuid = matching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, 'a UUID');
 
 const blobRef = objectOf<BlobRef>({
   blob: matching(/^[0-9a-f]{64}$/, 'a SHA-256 in lower-case hex'),

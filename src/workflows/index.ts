@@ -1,2 +1,3 @@
+export { merges } from '../core/context/merges';
+export { messageBus } from './bus';
 export { teamRun } from './team-run';
-export { defineMerge } from '../core/context/merges';

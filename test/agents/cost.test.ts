@@ -37,7 +37,7 @@ beforeAll(async () => {
     }
   });
   const models = { priced: { input: 1, output: 10 } };
-  team = await startTeam([asker, patient], model, [{ date: '2026-11-01', models }]);
+  team = await startTeam([asker, patient], model, { prices: [{ date: '2026-11-01', models }] });
 });
 afterAll(async () => {
   await team[Symbol.asyncDispose]();

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { ContextBook } from '../../src/core/context/book';
 import { ContextLanes } from '../../src/core/context/lanes';
-import { canonical, defineMerge, mergeNamed, mergeNames } from '../../src/core/context/merges';
+import { canonical, mergeNamed, mergeNames, merges } from '../../src/core/context/merges';
 import { PendingWrites } from '../../src/core/context/pending';
 import type { ImmediateWrite, NumberedWrite } from '../../src/protocol/context';
 import type { Json } from '../../src/protocol/json';
@@ -64,7 +64,7 @@ test('a merge of one own is used by its name, and one that throws or does not fi
     refused: 'CONTEXT_UNMERGEABLE',
     message: expect.stringMatching('No merge "sum-of-squares" is defined'),
   });
-  defineMerge('sum-of-squares', (current = 0, given) => {
+  merges.define('sum-of-squares', (current = 0, given) => {
     if (typeof current !== 'number' || typeof given !== 'number') throw new Error('numbers only');
     return current + given * given;
   });

@@ -117,7 +117,7 @@ describe('the catalogue of PostgreSQL', () => {
     expect(rows).toEqual([]);
   });
 
-  test('the application may change what changes, and delete nothing but streams', async () => {
+  test('the application may change what changes, and delete nothing but streams and messages', async () => {
     const { rows } = await database.admin.query<{ name: string; rights: string }>(`
       select relname as name, string_agg(lower(privilege_type), ', ' order by privilege_type) as rights
         from pg_class, aclexplode(relacl)
@@ -125,20 +125,26 @@ describe('the catalogue of PostgreSQL', () => {
        group by 1 order by 1`);
     expect(Object.fromEntries(rows.map(({ name, rights }) => [name, rights]))).toEqual({
       agent_definitions: 'insert, select',
-      agent_messages: 'insert, select, update',
+      agent_messages: 'delete, insert, select',
       agent_run_attempts: 'insert, select',
       agent_runs: 'insert, select, update',
       agents: 'insert, select, update',
       audit_log: 'insert, select',
       blobs: 'insert, select',
+      buses: 'insert, select, update',
       context_writes: 'insert, select',
+      dead_letters: 'delete, insert, select, update',
+      deliveries: 'delete, insert, select, update',
       journal_entries: 'insert, select',
+      mailboxes: 'insert, select, update',
       migrations: 'select',
       model_calls: 'insert, select',
       plans: 'insert, select',
       projects: 'insert, select',
+      publishers: 'insert, select, update',
       run_events: 'insert, select',
       runs: 'insert, select, update',
+      subscriptions: 'insert, select, update',
       system_jobs: 'select, update',
       tenants: 'insert, select',
       token_chunks: 'insert, select',

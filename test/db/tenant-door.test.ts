@@ -1,10 +1,14 @@
 import { sql } from 'drizzle-orm';
 import { uuidv7 } from 'uuidv7';
+import { createRouteMessages } from '../../src/activities/route-messages';
 import { assertSafeRole } from '../../src/db/migrate';
 import { createPool } from '../../src/db/pool';
 import { withTenant } from '../../src/db/tenant-door';
 import { NO_USAGE } from '../../src/core/usage';
+import { SUBSCRIBE } from '../../src/protocol/message';
 import { LOCAL_TENANT_ID } from '../../src/protocol/run';
+import { createLogger } from '../../src/telemetry/log';
+import { note, signedBatch } from '../bus/support/bus';
 import { useDatabase } from './support/database';
 import {
   acceptedRun,
@@ -30,7 +34,13 @@ const TENANT_TABLES = [
   'runs',
   'agent_runs',
   'agent_run_attempts',
+  'buses',
+  'publishers',
   'agent_messages',
+  'deliveries',
+  'mailboxes',
+  'subscriptions',
+  'dead_letters',
   'run_events',
   'blobs',
   'tool_calls',
@@ -40,6 +50,13 @@ const TENANT_TABLES = [
   'token_chunks',
   'agent_definitions',
   'plans',
+];
+
+/** A message that arrives, one that cannot, and a subscription: rows in every table of the bus. */
+const SAID = [
+  note('secret', { to: 'writer' }),
+  note('secret', { to: 'nobody' }),
+  { type: SUBSCRIBE, content: { topic: 'secrets.#' } },
 ];
 
 describe('the tenant door', () => {
@@ -71,11 +88,9 @@ describe('the tenant door', () => {
     await repositories.blobs.put(tenantId, Buffer.from('secret'), 'text/plain');
     await repositories.agentDefinitions.save(tenantId, aDefinition('secret'));
     await repositories.plans.save({ tenantId, projectId }, 'secret', aRun().plan);
-    await withTenant(database.pool, tenantId, (tx) =>
-      tx.execute(sql`insert into ensemble.agent_messages
-        (tenant_id, id, run_id, from_agent, to_agent, type, content)
-        values (${tenantId}, ${uuidv7()}, ${runId}, 'a', 'b', 'inform', '"secret"')`),
-    );
+    const said = { publisher: attempt.agentRunId, attempt: 2, from: 1, items: SAID };
+    const log = createLogger({ level: 'silent', format: 'json' });
+    await createRouteMessages({ repositories, log })({ tenantId, runId }, signedBatch('token-2', said));
     return { tenantId, runId, agentRunId: attempt.agentRunId };
   }
 
@@ -164,7 +179,15 @@ describe('the tenant door', () => {
     await expect(
       agentRuns.failAttempt(LOCAL_TENANT_ID, { ...attempt, failure, willRetry: false }),
     ).resolves.toEqual({ outcome: 'fenced' });
-    const { toolCalls, journal, modelCalls, tokens } = repositories;
+    const { toolCalls, journal, modelCalls, tokens, messages } = repositories;
+    expect(await messages.history(LOCAL_TENANT_ID, runId, { after: 0, limit: 10 })).toEqual([]);
+    const reading = { runId, member: 'writer', seqs: [1] };
+    expect(await messages.consume(LOCAL_TENANT_ID, reading)).toEqual({ outcome: 'consumed', count: 0 });
+    expect(await messages.consume(LOCAL_TENANT_ID, { ...reading, attempt })).toEqual({ outcome: 'fenced' });
+    await expect(messages.redrive(LOCAL_TENANT_ID, runId, { nos: [1] })).rejects.toMatchObject(unknown);
+    await expect(messages.configure(LOCAL_TENANT_ID, runId, {})).rejects.toMatchObject(unknown);
+    const letters = messages.deadLetters(LOCAL_TENANT_ID, runId, { after: 0, limit: 10 });
+    await expect(letters).rejects.toMatchObject(unknown);
     const call = aToolCall(attempt, { key: 'b'.repeat(64) });
     const end = { ...call, result: { inline: 'taken' }, failure: null } as const;
     const verdict = {
@@ -257,7 +280,13 @@ describe('the tenant door', () => {
     await database.admin.query('delete from ensemble.runs where id = $1', [runId]);
     for (const table of [
       'agent_runs',
+      'buses',
+      'publishers',
       'agent_messages',
+      'deliveries',
+      'mailboxes',
+      'subscriptions',
+      'dead_letters',
       'run_events',
       'tool_calls',
       'model_calls',

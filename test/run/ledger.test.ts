@@ -47,7 +47,7 @@ beforeAll(async () => {
     return scene(context, task);
   });
   const models = { 'script-1': { input: 1, output: 10 } };
-  team = await startTeam([agent], model, [{ date: '2026-10-24', models }]);
+  team = await startTeam([agent], model, { prices: [{ date: '2026-10-24', models }] });
 });
 afterAll(() => team[Symbol.asyncDispose]());
 

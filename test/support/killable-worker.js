@@ -19,6 +19,7 @@ const { onReach } = load('telemetry/kill-points');
 const { createLogger } = load('telemetry/log');
 const { clerkAgent } = require('./kills/clerk-agent');
 const { contextAgents } = require('./kills/context-agents');
+const { talkers } = require('./kills/talkers');
 
 /** The ledger's file, where to strike, and options of the SDK: { ledger, strike?: { point, nth, delayMs, signal }, sdk? } */
 const { ledger, strike, sdk } = JSON.parse(process.env.KILLABLE);
@@ -149,7 +150,8 @@ async function agentsOfTest() {
   const { agents, problems } = await loadAgents({ folders: [path.join(SRC, 'agents')] });
   const clerk = clerkAgent({ load, ledger, note, activity });
   const sharing = contextAgents({ load, note, activity });
-  const own = [PatientAgent, PayingAgent, clerk, ...sharing].map((agentClass) => {
+  const talking = talkers({ load, note, activity });
+  const own = [PatientAgent, PayingAgent, clerk, ...sharing, ...talking].map((agentClass) => {
     const manifest = AgentManifest.parse(agentClass.manifest);
     return [manifest.name, { manifest, agentClass, file: __filename }];
   });

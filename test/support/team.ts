@@ -27,11 +27,17 @@ export interface Team extends AsyncDisposable {
   readonly admin: Pool;
 }
 
+export interface TeamOptions {
+  readonly prices?: readonly PriceList[];
+  /** Of the worker, beyond where its servers are. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 /** Starts a worker in this process with the given agents. */
 export async function startTeam(
   agents: readonly AgentClass[],
   model: ModelProvider = scriptedModel(),
-  prices?: readonly PriceList[],
+  { prices, environment: more }: TeamOptions = {},
 ): Promise<Team> {
   await using cleanup = new Cleanup();
   const database = cleanup.use(await createTestDatabase());
@@ -41,6 +47,7 @@ export async function startTeam(
     ENSEMBLE_TASK_QUEUE: `test-${crypto.randomUUID()}`,
     ENSEMBLE_SHUTDOWN_GRACE_MS: '500',
     ENSEMBLE_LOG_LEVEL: process.env['ENSEMBLE_TEST_LOG_LEVEL'] ?? 'silent',
+    ...more,
   };
   const config = loadConfig(environment);
   const log = createLogger({ level: config.ENSEMBLE_LOG_LEVEL, format: 'json' });

@@ -4,6 +4,7 @@ import type { Json } from '../../protocol/json';
 import type { ModelProvider } from '../../llm/port';
 import type { AgentContext, ToolHost } from '../base-agent';
 import type { ContextRules } from '../../protocol/context';
+import { type BusRecord, MemoryBus, type ScriptedBus, type SentMessage } from './memory-bus';
 import { type LedgerRow, MemoryLedger, type RecordedToolCall, type ScriptedTool } from './memory-ledger';
 import { asStored, memorySharedContext } from './memory-shared-context';
 
@@ -12,10 +13,11 @@ export interface AgentState {
   attempts: number;
   readonly journal: Json[];
   readonly ledger: Map<string, LedgerRow>;
+  readonly bus: BusRecord;
 }
 
 export function agentState(): AgentState {
-  return { attempts: 0, journal: [], ledger: new Map() };
+  return { attempts: 0, journal: [], ledger: new Map(), bus: { sent: [], consumed: new Set() } };
 }
 
 export interface LoggedLine {
@@ -29,6 +31,8 @@ export interface ContextRecord {
   /** What it set, merged and added to that its turn takes with it, by key: what the key held for it in the end. */
   readonly writes: ReadonlyMap<string, Json>;
   readonly toolCalls: readonly RecordedToolCall[];
+  /** What it told others, in order. */
+  readonly sent: readonly SentMessage[];
   readonly logs: readonly LoggedLine[];
   readonly heartbeats: readonly string[];
 }
@@ -41,6 +45,8 @@ export interface MemoryContextOptions {
   readonly contextRules?: ContextRules;
   /** Tools, by name, that do as scripted instead of their work. */
   readonly tools?: Readonly<Record<string, ScriptedTool>>;
+  /** What waits for it, and who replies to it. */
+  readonly bus?: ScriptedBus;
   readonly host?: ToolHost;
   /** What `context.blobs` can read. */
   readonly blobs?: readonly Uint8Array[];
@@ -62,6 +68,7 @@ export function memoryContext(given: MemoryContextOptions): {
   const { context: before = {}, contextRules: rules = {} } = given;
   const shared = memorySharedContext({ before, rules, signal });
   const ledger = new MemoryLedger(state.ledger, given.tools ?? {});
+  const bus = new MemoryBus(state.bus, given.bus ?? {});
   const blobs = new Map((given.blobs ?? []).map((bytes) => [hashOf(bytes), bytes]));
   const log = (level: LoggedLine['level']) => (message: string, fields?: Record<string, unknown>) =>
     void logs.push({ level, message, fields: fields ?? {} });
@@ -71,6 +78,7 @@ export function memoryContext(given: MemoryContextOptions): {
     signal,
     model,
     host,
+    bus,
     log: { info: log('info'), warn: log('warn') },
     context: shared.access,
     blobs: {
@@ -92,6 +100,7 @@ export function memoryContext(given: MemoryContextOptions): {
       return shared.written();
     },
     toolCalls: ledger.calls,
+    sent: state.bus.sent,
     logs,
     heartbeats,
   };

@@ -44,6 +44,7 @@ export async function testAgent<Output>(
   const { context, record } = memoryContext({ ...given, model });
   const task = givenTask({ ...given, options: parsedOptions(manifest, given.options ?? null) });
   const output = checkedOutput(manifest, await new agentClass().execute(task, context));
+  await context.bus.commit();
   const { writes, ...rest } = record;
   return {
     ...rest,

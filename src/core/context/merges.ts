@@ -6,7 +6,7 @@ import type { Json } from '../../protocol/json';
  */
 export type Merge = (current: Json | undefined, given: Json) => Json | undefined;
 
-const merges = new Map<string, Merge>([
+const known = new Map<string, Merge>([
   ['last', (_, given) => given],
   ['max', (current, given) => largest(current, given)],
   ['append', (current, given) => appended(current, given)],
@@ -17,17 +17,20 @@ const merges = new Map<string, Merge>([
  * Defines a merge of one's own, for plans to name. To be called where the module is loaded, in the file of workflows and in
  * the worker: the run applies it, and agents foresee what it comes to.
  */
-export function defineMerge(name: string, merge: Merge): void {
-  merges.set(name, merge);
+function define(name: string, merge: Merge): void {
+  known.set(name, merge);
 }
 
+/** No function itself: what a file of workflows exports as one, anybody who may speak to Temporal can start as a workflow. */
+export const merges = { define } as const;
+
 export function mergeNamed(name: string): Merge | undefined {
-  return merges.get(name);
+  return known.get(name);
 }
 
 /** The names that are known here, for whoever asked for another. */
 export function mergeNames(): readonly string[] {
-  return [...merges.keys()];
+  return [...known.keys()];
 }
 
 /** Adds one entry to a list; a key without a value becomes a list of one. */

@@ -57,6 +57,9 @@ export interface CloseAgentRun extends AttemptKey {
   /** Its usage is replaced by what the ledger says of all attempts. */
   readonly result: AgentResult;
   readonly events?: readonly NewEvent[] | undefined;
+  /** Messages of this member that count as read with the result. */
+  readonly read?: readonly number[] | undefined;
+  readonly member?: string | undefined;
 }
 
 export interface FailAttempt extends AttemptKey {
@@ -98,10 +101,8 @@ export function createAgentRuns(pool: Pool) {
     },
 
     async close(tenantId: string, closing: CloseAgentRun): Promise<CloseOutcome> {
-      return parseStored(
-        CloseAnswer,
-        await callFunction(pool, 'close_agent_run', { tenantId, body: closing }),
-      );
+      const close = closing.read === undefined ? 'close_agent_run' : 'close_agent_run_with_reading';
+      return parseStored(CloseAnswer, await callFunction(pool, close, { tenantId, body: closing }));
     },
 
     /** Keeps a failed attempt; the attempt holds nothing afterwards. */

@@ -6,6 +6,7 @@ import { createBlobs } from './blobs';
 import { createContext } from './context';
 import { createEvents } from './events';
 import { createJournal } from './journal';
+import { createMessages } from './messages';
 import { createModelCalls } from './model-calls';
 import { createPlans } from './plans';
 import { createProjects } from './projects';
@@ -28,6 +29,7 @@ export function createRepositories(pool: Pool) {
     toolCalls: createToolCalls(pool),
     journal: createJournal(pool),
     context: createContext(pool),
+    messages: createMessages(pool),
     modelCalls: createModelCalls(pool),
     tokens: createTokens(pool),
     blobs,

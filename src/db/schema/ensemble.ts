@@ -1,7 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm';
 import { customType, pgPolicy, pgSchema, timestamp, uuid } from 'drizzle-orm/pg-core';
+import { MESSAGE_PRIORITIES } from '../../protocol/message';
 import { AGENT_RUN_STATUSES, RUN_STATUSES } from '../../protocol/run';
-import { MESSAGE_PRIORITIES, MESSAGE_STATUSES } from '../rows';
 
 /** Everything of ours lives in one schema, so that an embedding service keeps its own `public` to itself. */
 export const ensemble = pgSchema('ensemble');
@@ -9,7 +9,6 @@ export const ensemble = pgSchema('ensemble');
 export const runStatus = ensemble.enum('run_status', RUN_STATUSES);
 export const agentRunStatus = ensemble.enum('agent_run_status', AGENT_RUN_STATUSES);
 export const messagePriority = ensemble.enum('message_priority', MESSAGE_PRIORITIES);
-export const messageStatus = ensemble.enum('message_status', MESSAGE_STATUSES);
 
 /** A column of one name over all keys checks: every row proves that its columns are those of `T`. */
 export type ColumnsOf<T> = { [K in keyof T]-?: unknown };

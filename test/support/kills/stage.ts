@@ -21,6 +21,8 @@ export interface Stage extends AsyncDisposable {
   readonly databaseUrl: string;
   readonly ledger: Ledger;
   readonly provider: ProviderServer;
+  /** Where its servers are, for whoever joins by himself. */
+  readonly environment: Readonly<Record<string, string>>;
   /** A process that serves no queue yet. */
   worker(options?: Partial<WorkerProcessOptions>): WorkerProcess;
   start(queue: string, request: RunRequestInput): Promise<StartedRun>;
@@ -76,6 +78,7 @@ export async function stageOn(servers: StageServers): Promise<Stage> {
     admin,
     ledger,
     provider,
+    environment,
     worker: ({ environment: more, ...options } = {}) =>
       owned.use(
         WorkerProcess.start({ ledger: ledger.file, ...options, environment: { ...environment, ...more } }),

@@ -1,0 +1,239 @@
+import type {
+  Addressee,
+  MessageBus,
+  ReceiveOptions,
+  RequestOptions,
+  SendOptions,
+} from '../../agents/message-bus';
+import type { Repositories } from '../../db/repositories';
+import { AppError } from '../../protocol/failures';
+import type { Json } from '../../protocol/json';
+import { LIMITS } from '../../protocol/limits';
+import {
+  type HistoryOptions,
+  type Message,
+  MessageItem,
+  SUBSCRIBE,
+  SubscriptionRequest,
+  UNSUBSCRIBE,
+} from '../../protocol/message';
+import { typeProblem } from '../../protocol/message-type';
+import type { Predicate } from '../../protocol/predicate';
+import type { Attendance, Sender } from './buses';
+import type { MailboxReader } from './mailbox-reader';
+
+interface AgentBusDeps extends Attendance {
+  readonly repositories: Repositories;
+  readonly openSender: () => Promise<Sender>;
+  readonly openReader: () => MailboxReader;
+  /** Gives up what is on its way. */
+  readonly abandon: (reason: Error) => void;
+}
+
+const OVER = new AppError('ATTEMPT_FENCED', 'The attempt is over; it says and hears nothing any more');
+
+/**
+ * What one attempt of a member says and hears. Sending is done when the message is in the log; what was handed out by
+ * `receive` is read once it is committed, with the turn or before. Nothing is opened before it is used: an attempt that
+ * only reads fences nobody, and one that does neither costs nothing.
+ */
+export class AgentBus implements MessageBus, Disposable {
+  private last: Promise<unknown> = Promise.resolve();
+  private sender: Promise<Sender> | undefined;
+  private mailbox: MailboxReader | undefined;
+  private failure: Error | undefined;
+  private over = false;
+
+  constructor(private readonly deps: AgentBusDeps) {}
+
+  send(to: Addressee, content: Json, options: SendOptions = {}): Promise<string> {
+    return this.deliver(addressed(to), content, { type: 'inform', ...options });
+  }
+
+  broadcast(content: Json, options: SendOptions = {}): Promise<string> {
+    return this.deliver({ broadcast: true }, content, { type: 'inform', ...options });
+  }
+
+  publish(topic: string, content: Json, options: SendOptions = {}): Promise<string> {
+    return this.deliver({ topic }, content, { type: 'event', ...options });
+  }
+
+  handOff(to: Addressee, content: Json, options: SendOptions = {}): Promise<string> {
+    return this.deliver(addressed(to), content, { type: 'handoff', ...options });
+  }
+
+  async request(to: Addressee, content: Json, options: RequestOptions): Promise<Message> {
+    const { timeoutMs, signal, ...rest } = options;
+    let correlationId = '';
+    const item = checked(addressed(to), content, { type: 'request', replyTo: this.deps.member, ...rest });
+    await this.inOrder(this.small(item, content), (sender, ready) => {
+      // The same in every attempt that asks the same, so that a reply to the attempt before is a reply to this one.
+      correlationId = ready.correlationId ?? sender.nextId;
+      return sender.send({ ...ready, correlationId });
+    });
+    const filter: Predicate = {
+      op: 'and',
+      of: [
+        { op: 'eq', pointer: '/correlationId', value: correlationId },
+        { op: 'eq', pointer: '/type', value: 'response' },
+      ],
+    };
+    const reply = await this.receive({ filter, timeoutMs, signal });
+    if (reply !== undefined) return reply;
+    throw new AppError('MESSAGE_TIMEOUT', `No reply to ${correlationId} within ${timeoutMs} ms`);
+  }
+
+  respond(request: Message, content: Json, options: SendOptions = {}): Promise<string> {
+    const correlationId = request.correlationId ?? request.id;
+    return this.send(request.replyTo ?? request.from, content, {
+      type: 'response',
+      correlationId,
+      ...options,
+    });
+  }
+
+  async receive(options: ReceiveOptions): Promise<Message | undefined> {
+    return this.reader.receive(this.bounded(options));
+  }
+
+  async receiveMany(most: number, options: ReceiveOptions): Promise<readonly Message[]> {
+    return this.reader.receiveMany(most, this.bounded(options));
+  }
+
+  async subscribe(subscription: SubscriptionRequest): Promise<void> {
+    await this.control(SUBSCRIBE, subscription);
+  }
+
+  async unsubscribe(subscription: SubscriptionRequest): Promise<void> {
+    await this.control(UNSUBSCRIBE, subscription);
+  }
+
+  async history(page: HistoryOptions = {}): Promise<readonly Message[]> {
+    this.assertOpen();
+    const { repositories, tenantId, runId } = this.deps;
+    return repositories.messages.history(tenantId, runId, { after: 0, limit: 100, ...page });
+  }
+
+  /** Messages handed out that are to be committed as read when the turn is closed. */
+  get read(): readonly number[] {
+    return this.mailbox?.read ?? [];
+  }
+
+  async commit(): Promise<void> {
+    this.assertOpen();
+    await this.mailbox?.commit();
+  }
+
+  /**
+   * Resolves when everything sent is in the log; a turn is closed only then, since nothing of it is taken after. Rejects
+   * with what became of a message that is not, whether or not anybody waited for it.
+   */
+  async drained(): Promise<void> {
+    await this.last;
+    await (await this.sender)?.drained();
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  /** Gives up what is not in the log yet. */
+  [Symbol.dispose](): void {
+    this.over = true;
+    this.deps.abandon(OVER);
+    this.sender?.then(
+      (sender) => sender[Symbol.dispose](),
+      () => undefined,
+    );
+    this.mailbox?.[Symbol.dispose]();
+  }
+
+  private get reader(): MailboxReader {
+    this.assertOpen();
+    this.mailbox ??= this.deps.openReader();
+    return this.mailbox;
+  }
+
+  private bounded({ filter, timeoutMs, signal }: ReceiveOptions): ReceiveOptions {
+    if (!(timeoutMs >= 0 && timeoutMs <= LIMITS.timeoutMs))
+      throw new AppError('INPUT_INVALID', `timeoutMs must be a number from 0 to ${LIMITS.timeoutMs}`);
+    const signals = [signal, this.deps.signal].filter((one) => one !== undefined);
+    return { filter, timeoutMs, signal: signals.length < 2 ? signals[0] : AbortSignal.any(signals) };
+  }
+
+  private async control(type: string, subscription: SubscriptionRequest): Promise<string> {
+    const parsed = SubscriptionRequest.safeParse(subscription);
+    if (!parsed.success) throw invalid('subscription', parsed.error.issues);
+    return this.inOrder(Promise.resolve({ type, content: { ...subscription } as Json }), (sender, item) =>
+      sender.send(item),
+    );
+  }
+
+  private async deliver(target: Partial<MessageItem>, content: Json, options: SendOptions): Promise<string> {
+    const item = checked(target, content, options);
+    return this.inOrder(this.small(item, content), (sender, ready) => sender.send(ready));
+  }
+
+  /** Sends in the order of the calls, however long each takes to get ready. */
+  private async inOrder(
+    ready: Promise<MessageItem>,
+    send: (sender: Sender, item: MessageItem) => Promise<string>,
+  ): Promise<string> {
+    // Its turn may come long after it has failed.
+    ready.catch(() => undefined);
+    // In an object, since it is the sending that has its turn, and not its end.
+    const turn = this.last.then(async () => ({ sent: send(await this.opened(), await ready) }));
+    this.last = turn.catch(() => undefined);
+    try {
+      return await (
+        await turn
+      ).sent;
+    } catch (error) {
+      // Whoever was told that a message is not one can say another.
+      if (!(AppError.is(error) && error.code.startsWith('INPUT_'))) this.failure ??= error as Error;
+      throw error;
+    }
+  }
+
+  private async opened(): Promise<Sender> {
+    this.assertOpen();
+    this.sender ??= this.deps.openSender().catch((error: unknown) => {
+      this.sender = undefined;
+      throw error;
+    });
+    return this.sender;
+  }
+
+  private assertOpen(): void {
+    if (this.over) throw OVER;
+  }
+
+  /** Large bodies go ahead as blobs: a batch carries references to them. */
+  private async small(item: MessageItem, content: Json): Promise<MessageItem> {
+    const { repositories, tenantId } = this.deps;
+    const value = await repositories.values.store(tenantId, content, LIMITS.messageInlineBytes);
+    const { content: _, ...rest } = item;
+    return 'ref' in value ? { ...rest, ref: value.ref } : item;
+  }
+}
+
+/** A message as it may be sent. Throws INPUT_INVALID. */
+function checked(target: Partial<MessageItem>, content: Json, options: SendOptions): MessageItem {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const item = { ...target, ...given, content } as MessageItem;
+  const parsed = MessageItem.safeParse(item);
+  if (!parsed.success) throw invalid('message', parsed.error.issues);
+  const problem = typeProblem(item.type, content);
+  if (problem !== undefined) throw new AppError('INPUT_INVALID', problem.detail);
+  return item;
+}
+
+function addressed(to: Addressee): Partial<MessageItem> {
+  return typeof to === 'string' ? { to } : to;
+}
+
+function invalid(
+  what: string,
+  issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[],
+) {
+  const [issue] = issues;
+  const path = issue?.path.map(String).join('.') ?? '';
+  return new AppError('INPUT_INVALID', `A ${what} is not valid${path && ` at ${path}`}: ${issue?.message}`);
+}

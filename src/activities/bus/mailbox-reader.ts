@@ -1,0 +1,135 @@
+import type { ReceiveOptions } from '../../agents/message-bus';
+import { inReadingOrder } from '../../core/bus/mailbox';
+import { holds } from '../../core/predicate';
+import type { MailboxPage } from '../../db/messages/read';
+import type { RunWatch } from '../../db/notifications';
+import type { Consumption, ConsumeOutcome } from '../../db/repositories/messages';
+import { AppError } from '../../protocol/failures';
+import type { BlobRef, Json } from '../../protocol/json';
+import type { Message } from '../../protocol/message';
+import { messageType } from '../../protocol/message-type';
+import type { Predicate } from '../../protocol/predicate';
+
+export interface MailboxReaderDeps {
+  readonly mailbox: (cursor: number) => Promise<MailboxPage>;
+  readonly load: (ref: BlobRef) => Promise<Json>;
+  readonly consume: (seqs: Consumption['seqs']) => Promise<ConsumeOutcome>;
+  readonly watch: RunWatch;
+}
+
+/** How long a reader sleeps at most: a wake-up can be lost with its connection, a message cannot. */
+const SLEEP_MS = 1_000;
+
+/**
+ * Reads one mailbox: the most urgent first, first in, first out among equals, and what the filter leaves out stays. What
+ * was handed out counts as read only once that is committed: another attempt begins with everything that was not.
+ */
+export class MailboxReader implements Disposable {
+  private waiting: Message[] = [];
+  private cursor = 0;
+  private looked = false;
+  private readonly handedOut: number[] = [];
+
+  constructor(private readonly deps: MailboxReaderDeps) {}
+
+  /** Messages handed out and not committed yet. */
+  get read(): readonly number[] {
+    return this.handedOut;
+  }
+
+  /** The next message that fits; undefined where none has come in time. */
+  async receive({ filter, timeoutMs, signal }: ReceiveOptions): Promise<Message | undefined> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      if (!this.looked || this.deps.watch.hasChanged) await this.look();
+      const message = await this.take(filter);
+      if (message !== undefined) return message;
+      const left = deadline - performance.now();
+      if (left <= 0) return undefined;
+      await this.deps.watch.changed(Math.min(left, SLEEP_MS), signal);
+      this.looked = false;
+    }
+  }
+
+  /** Everything that waits, at most so many messages; waits for the first. */
+  async receiveMany(most: number, options: ReceiveOptions): Promise<readonly Message[]> {
+    const first = await this.receive(options);
+    const messages: Message[] = first === undefined ? [] : [first];
+    while (messages.length > 0 && messages.length < most) {
+      const next = await this.take(options.filter);
+      if (next === undefined) break;
+      messages.push(next);
+    }
+    return messages;
+  }
+
+  /** Commits what was handed out as read. Throws ATTEMPT_FENCED where another attempt has taken over. */
+  async commit(): Promise<void> {
+    if (this.handedOut.length === 0) return;
+    const seqs = [...this.handedOut];
+    const { outcome } = await this.deps.consume(seqs);
+    if (outcome === 'fenced')
+      throw new AppError('ATTEMPT_FENCED', 'A later attempt took over; what this one read is unread');
+    this.handedOut.splice(0, seqs.length);
+  }
+
+  [Symbol.dispose](): void {
+    this.deps.watch[Symbol.dispose]();
+  }
+
+  private async look(): Promise<void> {
+    this.looked = true;
+    // Cleared before the look, so that what comes in meanwhile is looked for again.
+    if (this.deps.watch.hasChanged) await this.deps.watch.changed(0);
+    for (;;) {
+      const { messages, cursor } = await this.deps.mailbox(this.cursor);
+      if (messages.length === 0) return;
+      this.cursor = cursor;
+      this.waiting = [...this.waiting, ...messages].toSorted(inReadingOrder);
+    }
+  }
+
+  private async take(filter: Predicate | undefined): Promise<Message | undefined> {
+    for (let index = 0; index < this.waiting.length; index += 1) {
+      const found = this.waiting[index];
+      if (found === undefined || isExpired(found)) continue;
+      const message = await this.loaded(found);
+      if (filter !== undefined && !holds(filter, asDocument(message))) {
+        this.waiting[index] = message;
+        continue;
+      }
+      this.waiting.splice(index, 1);
+      this.handedOut.push(message.seq);
+      const left = await handled(message);
+      if (left !== undefined) return left;
+      index -= 1;
+    }
+    return undefined;
+  }
+
+  private async loaded(message: Message): Promise<Message> {
+    if (message.ref === undefined || message.content !== undefined) return message;
+    return { ...message, content: await this.deps.load(message.ref) };
+  }
+}
+
+/** What is expired stays where it is: the bus buries it. */
+function isExpired({ expiresAt }: Message): boolean {
+  return expiresAt !== undefined && Date.parse(expiresAt) <= Date.now();
+}
+
+async function handled(message: Message): Promise<Message | undefined> {
+  const handle = messageType(message.type)?.handle;
+  return handle === undefined ? message : handle(message);
+}
+
+function asDocument({ from, type, topic, priority, correlationId, content = null }: Message): Json {
+  return {
+    from,
+    type,
+    priority,
+    content,
+    ...(topic === undefined ? {} : { topic }),
+    ...(correlationId === undefined ? {} : { correlationId }),
+  };
+}

@@ -1,0 +1,39 @@
+import type { Turn } from '../run-turn';
+import type { Watch } from '../watch';
+import type { AgentBus } from './agent-bus';
+import type { Buses } from './buses';
+
+/** The bus as one turn has it: nothing at all until its agent first asks for it. */
+export class TurnBus implements Disposable {
+  /** Undefined where the agent never asked. */
+  joined: AgentBus | undefined;
+  private over = false;
+
+  constructor(
+    private readonly buses: Buses,
+    private readonly turn: Turn,
+    private readonly watch: Pick<Watch, 'signal'>,
+  ) {}
+
+  join(): AgentBus {
+    const { input, attempt } = this.turn;
+    this.joined ??= this.buses.join({
+      tenantId: input.tenantId,
+      runId: input.runId,
+      member: input.agent.name,
+      agentRunId: attempt.agentRunId,
+      turn: 1,
+      attempt: attempt.number,
+      tokenHash: attempt.tokenHash,
+      signal: this.watch.signal,
+    });
+    // Who asks for it after the turn's end gets one that refuses everything.
+    if (this.over) this.joined[Symbol.dispose]();
+    return this.joined;
+  }
+
+  [Symbol.dispose](): void {
+    this.over = true;
+    this.joined?.[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,70 @@
+'use strict';
+const { z } = require('zod');
+
+const WORD_MS = 60_000;
+
+/** Agents that talk until they are disturbed: one tells, one listens, one is stopped in the middle of a sentence. */
+exports.talkers = ({ load, note, activity }) => {
+  const { BaseAgent } = load('agents');
+  const manifest = (name, input) => ({
+    name,
+    version: '1.0.0',
+    description: `Talks in tests, as the ${name}`,
+    input: z.object(input),
+    output: z.unknown(),
+  });
+
+  /** Says the numbers up to `count`, ten at once: each attempt all of them, of which none is said twice. */
+  class Teller extends BaseAgent {
+    static manifest = manifest('teller', { count: z.number() });
+
+    async execute({ options: { count } }, { bus }) {
+      for (let from = 0; from < count; from += 10) {
+        const numbers = Array.from({ length: Math.min(10, count - from) }, (_, index) => from + index);
+        await Promise.all(numbers.map((number) => bus.send('listener', number)));
+      }
+      return { said: count };
+    }
+  }
+
+  /** Hears `count` messages, and writes each down before it counts as read: what was written is not heard again. */
+  class Listener extends BaseAgent {
+    static manifest = manifest('listener', { count: z.number() });
+
+    async execute({ options: { count } }, { bus, journal }) {
+      const heard = new Map((await journal.read()).flat().map(({ id, content }) => [id, content]));
+      while (heard.size < count) {
+        const messages = await bus.receiveMany(10, { timeoutMs: WORD_MS });
+        if (messages.length === 0) throw new Error(`only ${heard.size} messages came`);
+        const fresh = messages.filter(({ id }) => !heard.has(id)).map(({ id, content }) => ({ id, content }));
+        await journal.append(fresh);
+        await bus.commit();
+        for (const { id, content } of fresh) heard.set(id, content);
+      }
+      return { heard: [...heard.values()] };
+    }
+  }
+
+  /** Its first attempt is stopped after four messages; once it goes on it wants to say more. */
+  class Interrupted extends BaseAgent {
+    static manifest = manifest('interrupted', {});
+
+    async execute(_task, { attempt, bus }) {
+      const say = (content) => bus.send('client:witness', content);
+      if (attempt === 1) {
+        for (const word of ['a', 'b', 'c', 'd']) await say(word);
+        note({ ...activity(), struck: 'said-four' });
+        process.kill(process.pid, 'SIGSTOP');
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+        const refused = await Promise.allSettled(['e', 'f'].map(say));
+        note({ ...activity(), effect: refused.map(({ reason }) => String(reason?.code)).join() });
+        return {};
+      }
+      for (const word of ['a', 'b', 'else', 'more']) await say(word);
+      const word = await bus.receive({ timeoutMs: WORD_MS });
+      return { word: word?.content };
+    }
+  }
+
+  return [Teller, Listener, Interrupted];
+};
