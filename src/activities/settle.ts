@@ -35,16 +35,19 @@ export function createSettleAgent({ repositories, log }: ActivityDeps) {
 export function createFinishRun({ repositories, log }: ActivityDeps) {
   return async (input: FinishRunInput): Promise<'bus-open' | undefined> => {
     const { tenantId, runId, status, failure } = input;
-    if (input.busClosed === undefined && (await repositories.messages.exists(tenantId, runId)))
-      return 'bus-open';
-    await repositories.runs.finish(tenantId, {
+    const end = {
       runId,
       status,
       result: input.output,
       failure,
       degraded: input.degraded,
       events: input.events,
-    });
+    };
+    const { runs } = repositories;
+    const ended = await (input.busClosed === true
+      ? runs.finish(tenantId, end)
+      : runs.finishSilent(tenantId, end));
+    if (ended.outcome === 'bus-open') return 'bus-open';
     log.info({ runId, tenant: tenantId, status, code: failure?.code }, 'run ended');
     return undefined;
   };

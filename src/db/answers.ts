@@ -87,6 +87,8 @@ export const FinishAnswer = z.discriminatedUnion('outcome', [
   runUnknown,
 ]);
 
+export const FinishSilentAnswer = z.union([z.object({ outcome: z.literal('bus-open') }), FinishAnswer]);
+
 export const OpenAnswer = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('open'), agentRunId: z.string(), attempt: z.number() }),
   z.object({ outcome: z.literal('closed'), ...closedRow }),

@@ -28,7 +28,7 @@ export type FunctionName =
   | 'append_tokens'
   | 'close_agent_run_with_reading'
   | 'consume_messages'
-  | 'has_bus'
+  | 'finish_silent_run'
   | 'redrive_messages';
 
 const CALL_ATTEMPTS = 8;

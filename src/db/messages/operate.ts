@@ -136,8 +136,3 @@ export async function configureBus(pool: Pool, key: RunKey, settings: BusSetting
     query(`update ensemble.buses set settings = $3 where ${OF_RUN}`, encode(settings)),
   );
 }
-
-/** Whether a run has a bus; one round trip, which every run pays for at its end. */
-export async function hasBus(pool: Pool, { tenantId, runId }: RunKey): Promise<boolean> {
-  return (await callQuietly(pool, 'has_bus', { tenantId, body: { runId } })) === true;
-}

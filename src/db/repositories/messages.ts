@@ -6,7 +6,6 @@ import {
   configureBus,
   countMessages,
   type DeadLetterPage,
-  hasBus,
   purgeDeadLetters,
   readDeadLetters,
   receiptsOf,
@@ -72,7 +71,6 @@ export function createMessages(pool: Pool) {
       redrive(pool, { tenantId, runId }, letters),
     configure: (tenantId: string, runId: string, settings: BusSettings) =>
       configureBus(pool, { tenantId, runId }, settings),
-    exists: (tenantId: string, runId: string) => hasBus(pool, { tenantId, runId }),
   };
 }
 

@@ -9,6 +9,7 @@ import type { ParentRun, RunBounds, RunStatus } from '../../protocol/run';
 import {
   CreateAnswer,
   FinishAnswer,
+  FinishSilentAnswer,
   knownRun,
   parseStored,
   StoredAgents,
@@ -87,6 +88,15 @@ export function createRuns(pool: Pool) {
     async finish(tenantId: string, end: RunEnd): Promise<FinishedRun> {
       const answer = await callFunction(pool, 'finish_run', { tenantId, body: end });
       return knownRun(parseStored(FinishAnswer, answer), end.runId);
+    },
+
+    /** As `finish`, where the run has no bus; nothing is written where it has one. */
+    async finishSilent(
+      tenantId: string,
+      end: RunEnd,
+    ): Promise<FinishedRun | { readonly outcome: 'bus-open' }> {
+      const answer = await callFunction(pool, 'finish_silent_run', { tenantId, body: end });
+      return knownRun(parseStored(FinishSilentAnswer, answer), end.runId);
     },
 
     /** Newest first, without child runs. */
