@@ -8,6 +8,7 @@ import type {
   AcceptRunInput,
   AppendEventsInput,
   FinishRunInput,
+  ReadListInput,
   ReadRunInput,
   SettleAgentInput,
   StoreValuesInput,
@@ -17,6 +18,7 @@ import { typed } from './agent-failure';
 import { createAcceptRun, createReadRun } from './child-runs';
 import { createContextReader, createPreviousReader } from './context-reader';
 import { createExecuteAgent } from './execute-agent';
+import { createReadList } from './lists';
 import type { PriceOf } from './model-calls';
 import { createAgentResolver } from './resolve-agent';
 import { createAppendEvents, createFinishRun, createSettleAgent } from './settle';
@@ -52,6 +54,7 @@ export const createActivities = (deps: ActivityDeps) => ({
   appendEvents: (input: AppendEventsInput) => typed(createAppendEvents(deps))(input),
   acceptRun: (input: AcceptRunInput) => typed(createAcceptRun(deps))(input),
   readRun: (input: ReadRunInput) => typed(createReadRun(deps))(input),
+  readList: (input: ReadListInput) => typed(createReadList(deps))(input),
   storeValues: (input: StoreValuesInput) => typed(createStoreValues(deps))(input),
 });
 export type Activities = ReturnType<typeof createActivities>;

@@ -97,7 +97,7 @@ async function agentTask(
   { repositories, readPrevious }: ExecuteDeps,
   { input, attempt, agent }: Turn,
 ): Promise<AgentTask> {
-  const { tenantId, runId, address, earlier = 0 } = input;
+  const { tenantId, runId, address, earlier = 0, item, index } = input;
   const readable = (output: PreviousOutput) => previousOutput(repositories, { tenantId, attempt, output });
   // The workflow alone knows the order; it is asked only by those who want more than the latest.
   const all = async () => (await readPrevious(runId, address)).slice(0, earlier).map(readable);
@@ -107,6 +107,8 @@ async function agentTask(
     options: parsedOptions(agent.manifest, input.stepInput),
     previous: input.previous.map(readable),
     ...(earlier > 0 ? { earlier: all } : {}),
+    ...(item === undefined ? {} : { item: await repositories.values.load(tenantId, item) }),
+    ...(index === undefined ? {} : { index }),
   };
 }
 

@@ -67,4 +67,4 @@ const local = proxyLocalActivities<Activities>({
   // Longer waits than this are timers in the history: a workflow task must not be held for ever.
   localRetryThreshold: '2s',
 });
-export const { finishRun, appendEvents, acceptRun, readRun } = local;
+export const { finishRun, appendEvents, acceptRun, readRun, readList } = local;

@@ -80,7 +80,7 @@ export async function storeLargest(
   { bytes, batch, stored }: Shrinking,
 ): Promise<Failure | undefined> {
   if (batch.length === 0) {
-    const message = `The run has ${bytes} bytes of state to carry on; the limit is ${LIMITS.carriedBytes}: let agents set fewer context keys`;
+    const message = `The run has ${bytes} bytes of state to carry on; the limit is ${LIMITS.carriedBytes}: let agents set fewer context keys, and maps go over fewer entries`;
     return { code: 'RUN_LIMIT', message };
   }
   const { tenantId, runId } = run.input;

@@ -14,7 +14,7 @@ import type { Execution } from './progress';
 import type { RunState } from './run-state';
 import type { AttemptEnd, Done, Place, Running } from './running';
 
-type Turn = Pick<Place<AgentStep>, 'step' | 'address' | 'trail' | 'cancellation'>;
+type Turn = Pick<Place<AgentStep>, 'step' | 'address' | 'trail' | 'cancellation' | 'entry'>;
 
 /** An agent's execution as a step: it begins when the gate lets it in. */
 export class AgentRun implements Running {
@@ -94,7 +94,7 @@ function tooMany({ bounds }: RunState): Failure {
   return { code: 'RUN_LIMIT', message };
 }
 
-function inputOf(run: RunState, { step, address, trail }: Turn, attempts: number): ExecuteAgentInput {
+function inputOf(run: RunState, { step, address, trail, entry }: Turn, attempts: number): ExecuteAgentInput {
   const { tenantId, projectId, runId, task, input } = run.input;
   const agent = run.agent(step.agent);
   const { previous, earlier } = latestOf(trail);
@@ -109,6 +109,7 @@ function inputOf(run: RunState, { step, address, trail }: Turn, attempts: number
     task,
     runInput: input,
     stepInput: step.input ?? null,
+    ...entry,
     previous,
     ...(earlier > 0 ? { earlier } : {}),
     ...(wantsFacts ? { factsWanted: wanted } : {}),

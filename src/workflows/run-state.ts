@@ -3,9 +3,9 @@ import type { EventType, NewEvent } from '../protocol/event';
 import type { Json, JsonObject, Value } from '../protocol/json';
 import { LIMITS } from '../protocol/limits';
 import type { RunBounds, RunStatus, RunWorkflowInput } from '../protocol/run';
-import { agentsOf } from '../core/addresses';
 import { applyWrites, type SharedContext } from '../core/context';
 import type { Facts } from '../core/facts';
+import { outputsAtOnce } from '../core/plan/bounds';
 import { type FactsWanted, factsWanted } from '../core/plan/facts-wanted';
 import { Roster } from '../core/roster';
 import type { Decided } from '../core/strategies/strategy';
@@ -17,7 +17,8 @@ import { Progress } from './progress';
 import { Pacer } from './pacer';
 
 const MOST_INLINE_BYTES = 96 * 1024;
-const LEAST_INLINE_BYTES = 256;
+/** A reference is no smaller. */
+const LEAST_INLINE_BYTES = 128;
 const MESSAGE_CHARS = 300;
 
 /** Where an event belongs; `part` tells several of one type apart. */
@@ -63,7 +64,7 @@ export class RunState {
     this.wanted = factsWanted(input.plan);
     this.facts = input.facts ?? {};
     this.bounds = input.bounds ?? { executions: LIMITS.executionsPerRun, depth: LIMITS.runDepth };
-    const share = Math.floor(MOST_INLINE_BYTES / agentsOf(input.plan).length);
+    const share = Math.floor(MOST_INLINE_BYTES / outputsAtOnce(input.plan));
     this.inlineBytes = Math.max(LEAST_INLINE_BYTES, Math.min(LIMITS.inlineValueBytes, share));
     this.context = applyWrites(
       new Map(),
