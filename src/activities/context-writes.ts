@@ -44,7 +44,8 @@ export async function storedWrites(
       const ref = await blobs.put(tenantId, Buffer.from(text), 'application/json');
       refs.set(key, { ref });
       const wanted = factsWanted[key] ?? [];
-      if (wanted.length > 0) facts[ref.blob] = factsOf(writes.get(key) ?? null, wanted);
+      if (wanted.length > 0)
+        facts[ref.blob] = { ...facts[ref.blob], ...factsOf(writes.get(key) ?? null, wanted) };
     }
   };
   await Promise.all(Array.from({ length: BLOBS_AT_ONCE }, lane));

@@ -4,6 +4,7 @@ import { AppError } from '../protocol/failures';
 import type { Json, JsonObject } from '../protocol/json';
 import { LIMITS } from '../protocol/limits';
 import type { ExecuteAgentInput, FactsByBlob, PreviousOutput } from '../protocol/run';
+import { joinedFacts } from '../core/facts';
 import { wordsOf } from '../core/failure-line';
 import { textOf } from '../core/text';
 import { inAgentScope } from '../agents/agent-scope';
@@ -159,7 +160,7 @@ async function storedTurn(
     factsWanted: factsWanted?.context ?? {},
     inlineBytes,
   });
-  const known: FactsByBlob = { ...facts, ...ofWrites };
+  const known: FactsByBlob = joinedFacts(facts, ofWrites);
   return {
     output: value,
     effects: { context },

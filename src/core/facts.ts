@@ -43,6 +43,12 @@ function known(
   return ownValue(ownValue(facts, key) ?? {}, pointerOf(tokens));
 }
 
+/** All that is known by then: of one blob in several places, asked for different things, what was asked in each. */
+export function joinedFacts(facts: Facts, more: Facts): Facts {
+  const joined = Object.entries(more).map(([key, about]) => [key, { ...ownValue(facts, key), ...about }]);
+  return { ...facts, ...Object.fromEntries(joined) };
+}
+
 /** The facts of a document at the wanted pointers; what does not exist has none. */
 export function factsOf(document: Json, wanted: readonly string[]): BlobFacts {
   const entries = wanted.slice(0, LIMITS.factsPerOutput).flatMap((pointer): [string, Json][] => {

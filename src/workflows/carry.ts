@@ -107,7 +107,7 @@ function factsAbout({ facts, input }: RunState, values: readonly Value[]): Carri
     const about = 'ref' in value ? facts[value.ref.blob] : undefined;
     return 'ref' in value && about !== undefined ? [[value.ref.blob, about] as const] : [];
   });
-  return Object.fromEntries(known.filter(([blob]) => input.facts?.[blob] === undefined));
+  return Object.fromEntries(known.filter(([blob, about]) => about !== input.facts?.[blob]));
 }
 
 /** Whatever is asked of anything: where a value came from is not known any more. */

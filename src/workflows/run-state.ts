@@ -4,7 +4,7 @@ import type { Json, JsonObject, Value } from '../protocol/json';
 import { LIMITS } from '../protocol/limits';
 import type { RunBounds, RunStatus, RunWorkflowInput } from '../protocol/run';
 import { applyWrites, type SharedContext } from '../core/context';
-import type { Facts } from '../core/facts';
+import { type Facts, joinedFacts } from '../core/facts';
 import { outputsAtOnce } from '../core/plan/bounds';
 import { type FactsWanted, factsWanted } from '../core/plan/facts-wanted';
 import { Roster } from '../core/roster';
@@ -100,7 +100,7 @@ export class RunState {
   }
 
   learn(facts: Facts | undefined): void {
-    if (facts !== undefined) this.facts = { ...this.facts, ...facts };
+    if (facts !== undefined) this.facts = joinedFacts(this.facts, facts);
   }
 
   setStatus(status: RunStatus): void {

@@ -4,7 +4,7 @@ import { compressed } from '../../src/core/carry/compress';
 import { Packer } from '../../src/core/carry/packer';
 import { Unpacker } from '../../src/core/carry/unpacker';
 import { entryAt, lengthOf, within } from '../../src/core/entries';
-import { factsOf, lookUp, partKey } from '../../src/core/facts';
+import { factsOf, joinedFacts, lookUp, partKey } from '../../src/core/facts';
 import { planProblems } from '../../src/core/plan';
 import { outputsAtOnce } from '../../src/core/plan/bounds';
 import { factsWanted, factsWantedAt } from '../../src/core/plan/facts-wanted';
@@ -126,6 +126,11 @@ test('of an entry in a blob, its facts answer as the entry would', () => {
       }
     }),
   );
+});
+
+test('of one blob in two places, what was asked in each is known', () => {
+  const facts = joinedFacts({ a: { '/x': 1 }, b: { '': 2 } }, { a: { '/y': 3 }, c: {} });
+  expect(facts).toEqual({ a: { '/x': 1, '/y': 3 }, b: { '': 2 }, c: {} });
 });
 
 test('what stands at a place of a value is found without loading anything', () => {

@@ -1,7 +1,7 @@
 import { attemptAddress, childAddress, ROOT_ADDRESS, visitAddress } from '../../../src/core/addresses';
 import { leftOut } from '../../../src/core/condition';
 import { type Entry as ListEntry, entryAt, lengthOf, within } from '../../../src/core/entries';
-import { factsOf, type Facts, partKey } from '../../../src/core/facts';
+import { factsOf, type Facts, joinedFacts, partKey } from '../../../src/core/facts';
 import { consequenceOf } from '../../../src/core/on-failure';
 import { factsWanted, factsWantedAt, type FactsWanted } from '../../../src/core/plan/facts-wanted';
 import { tokensOf, valueAt } from '../../../src/core/pointer';
@@ -288,7 +288,7 @@ export class Simulation {
       const { item } = entry(index);
       const json = this.loaded(item);
       if ('part' in item && 'inline' in json)
-        this.facts = { ...this.facts, [partKey(item.part)]: factsOf(json.inline, wanted) };
+        this.facts = joinedFacts(this.facts, { [partKey(item.part)]: factsOf(json.inline, wanted) });
     }
     return { length: loaded, entry };
   }
