@@ -1,9 +1,10 @@
-import { sleep, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, sleep, workflowInfo } from '@temporalio/workflow';
 import type { NewEvent } from '../protocol/event';
+import type { ExecuteAgentInput, SettleAgentInput } from '../protocol/run';
+import { TaskBudget } from '../core/task-budget';
 import { appendEvents } from './activities';
 import type { RunState } from './run-state';
 
-/** Starts in one workflow task: their inputs must fit one message to the server together. */
 const STARTS_AT_ONCE = 100;
 /** Pending decisions ride in every activity that starts; more of them than this are written down first. */
 const MOST_RIDING = 20;
@@ -14,8 +15,8 @@ const STARTS_PER_HISTORY = 500;
 export type Quiet = 'over' | 'due';
 
 /**
- * Where everything that fills the history has to pass: agents, child runs, timers. It lets in at most so many at once,
- * holds them back while decisions are written down, and lets in nobody once the history is full.
+ * Where everything that fills the history has to pass: agents, child runs, timers. It lets in at most so many at once, and of
+ * large inputs fewer, holds them back while decisions are written down, and lets in nobody once the history is full.
  */
 export class Gate {
   private readonly waiting = new Set<() => void>();
@@ -24,6 +25,8 @@ export class Gate {
   /** What must have returned before this workflow may end or continue as new. */
   private busy = 0;
   private pausing = false;
+  private readonly budget = new TaskBudget();
+  private lighter: Promise<void> | undefined;
   private flushing = false;
   private over = false;
   private onQuiet: ((quiet: Quiet) => void) | undefined;
@@ -35,6 +38,20 @@ export class Gate {
     this.waiting.add(start);
     this.advance();
     return () => void this.waiting.delete(start);
+  }
+
+  /** Whether an activity with this input may be scheduled in this workflow task; then it counts. The first always may. */
+  admits(input: ExecuteAgentInput | SettleAgentInput): boolean {
+    return this.budget.admits(workflowInfo().historyLength, input);
+  }
+
+  /** Until there is room for large inputs again: one timer, however many wait. */
+  room(): Promise<void> {
+    this.lighter ??= CancellationScope.nonCancellable(async () => {
+      await sleep(1);
+      this.lighter = undefined;
+    });
+    return this.lighter;
   }
 
   /** Something that had entered is back, or goes on without filling the history. */

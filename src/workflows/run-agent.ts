@@ -66,7 +66,7 @@ async function runAgent(run: RunState, turn: Turn): Promise<StepOutcome> {
   for (let round = 1; ; round += 1) {
     try {
       let input = inputOf(run, turn, attempts);
-      for (; !run.pacer.admits(input); input = inputOf(run, turn, attempts)) await run.pacer.wait();
+      for (; !run.gate.admits(input); input = inputOf(run, turn, attempts)) await run.gate.room();
       const scheduled = input;
       const activity = agentActivity({ ...turn, agent: input.agent, round, attempts });
       const result = await cancellation.run(() => activity(scheduled));
@@ -177,7 +177,7 @@ async function settle(
     events: run.pendingEvents(),
   });
   let input = inputNow();
-  for (; !run.pacer.admits(input); input = inputNow()) await run.pacer.wait();
+  for (; !run.gate.admits(input); input = inputNow()) await run.gate.room();
   const settled = await settleAgent(input);
   run.delivered(input.events);
   return isSettledAgent(settled) ? settled : { outcome: 'closed' };

@@ -14,7 +14,6 @@ import { addUsage, NO_USAGE } from '../core/usage';
 import { fail } from './failure';
 import { Gate } from './gate';
 import { Progress } from './progress';
-import { Pacer } from './pacer';
 
 const MOST_INLINE_BYTES = 96 * 1024;
 /** A reference is no smaller. */
@@ -53,7 +52,6 @@ export class RunState {
   readonly trails = new Map<string, Trail>();
   /** Whom to tell that a child run has ended. */
   readonly childEnds = new Map<string, () => void>();
-  readonly pacer = new Pacer();
   private pending: readonly NewEvent[] = [];
   private breakDown: (error: unknown) => void = fail.bind(undefined, 'INTERNAL', 'Nobody awaits the run');
 
