@@ -1,4 +1,4 @@
-import { CancellationScope, sleep, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, patched, sleep, workflowInfo } from '@temporalio/workflow';
 import type { NewEvent } from '../protocol/event';
 import type { ExecuteAgentInput, SettleAgentInput } from '../protocol/run';
 import { TaskBudget } from '../core/task-budget';
@@ -28,6 +28,7 @@ export class Gate {
   private readonly budget = new TaskBudget();
   private lighter: Promise<void> | undefined;
   private flushing = false;
+  private writing = false;
   private over = false;
   private onQuiet: ((quiet: Quiet) => void) | undefined;
 
@@ -42,7 +43,9 @@ export class Gate {
 
   /** Whether an activity with this input may be scheduled in this workflow task; then it counts. The first always may. */
   admits(input: ExecuteAgentInput | SettleAgentInput): boolean {
-    return this.budget.admits(workflowInfo().historyLength, input);
+    const admitted = this.budget.admits(workflowInfo().historyLength, input);
+    if (admitted) this.run.untold = false;
+    return admitted;
   }
 
   /** Until there is room for large inputs again: one timer, however many wait. */
@@ -129,11 +132,27 @@ export class Gate {
     });
   }
 
+  /**
+   * What was decided and nothing scheduled since carries would be lost with a run that is closed from outside, and seen by
+   * nobody until something else ends: it is written down at once. A run that is about to end or to continue does so itself.
+   */
+  tellDecisions(): void {
+    if (!this.run.untold || this.writing || this.over || this.onQuiet === undefined) return;
+    if (!patched('decisions-at-once')) return;
+    this.writing = true;
+    this.hold();
+    this.run.follow(this.flush(), () => {
+      this.writing = false;
+      this.leave();
+    });
+  }
+
   /** Writes down what is pending, before anything that it caused, or the run's end. */
   async flush(): Promise<void> {
     const { tenantId, runId } = this.run.input;
     while (this.run.pendingEvents().length > 0) {
       const events: readonly NewEvent[] = this.run.pendingEvents().slice(0, EVENTS_PER_CALL);
+      this.run.untold = false;
       await appendEvents({ tenantId, runId, events });
       this.run.delivered(events);
     }

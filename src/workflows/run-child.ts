@@ -129,6 +129,7 @@ export class ChildRun implements Running {
     const agents = run.input.agents.filter(({ name }) => names.has(name));
     const parent = { runId, address: place.address };
     const events = run.pendingEvents();
+    run.untold = false;
     const accepted = await acceptRun({
       tenantId,
       projectId,

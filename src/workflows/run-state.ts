@@ -27,6 +27,9 @@ interface At {
   readonly part?: string;
 }
 
+/** What no row tells: the workflow alone knows of it until it is in the log. */
+const DECISIONS: ReadonlySet<EventType> = new Set(['step.decided', 'agent.skipped', 'agent.fell-back']);
+
 /** Longest list of keys that an event names, in characters. */
 const KEYS_CHARS = 500;
 
@@ -52,6 +55,8 @@ export class RunState {
   readonly trails = new Map<string, Trail>();
   /** Whom to tell that a child run has ended. */
   readonly childEnds = new Map<string, () => void>();
+  /** Whether something was decided that no activity carries yet. */
+  untold = false;
   private pending: readonly NewEvent[] = [];
   private breakDown: (error: unknown) => void = fail.bind(undefined, 'INTERNAL', 'Nobody awaits the run');
 
@@ -130,6 +135,7 @@ export class RunState {
     const key = `${type}:${address}${part === undefined ? '' : `:${part}`}`;
     const event = { key, type, address, ...(agent === undefined ? {} : { agent }), data };
     this.pending = [...this.pending, event];
+    this.untold ||= DECISIONS.has(type);
   }
 
   pendingEvents(): readonly NewEvent[] {
@@ -149,6 +155,7 @@ export class RunState {
     promise.then((value) => {
       try {
         next(value);
+        this.gate.tellDecisions();
       } catch (error) {
         breakDown(error);
       }
@@ -160,6 +167,7 @@ export class RunState {
     return new Promise((resolve, reject) => {
       this.breakDown = reject;
       begin(resolve);
+      this.gate.tellDecisions();
     });
   }
 
