@@ -1,4 +1,11 @@
-import { proxyActivities } from '@temporalio/workflow';
+import {
+  condition,
+  defineQuery,
+  defineSignal,
+  defineUpdate,
+  proxyActivities,
+  setHandler,
+} from '@temporalio/workflow';
 
 const { noop } = proxyActivities<{ noop(input: string): Promise<string> }>({
   startToCloseTimeout: '1 minute',
@@ -16,4 +23,17 @@ export async function bareSequence(count: number): Promise<number> {
 export async function bareFanout(count: number): Promise<number> {
   await Promise.all(Array.from({ length: count }, (_, i) => noop(String(i))));
   return count;
+}
+
+/** The reference: a number, read by query and changed by update, until it is told to end. */
+export async function bareNumber(): Promise<number> {
+  let value = 0;
+  let over = false;
+  setHandler(defineQuery<number>('value'), () => value);
+  setHandler(defineUpdate<number>('add'), () => (value += 1));
+  setHandler(defineSignal('end'), () => {
+    over = true;
+  });
+  await condition(() => over);
+  return value;
 }

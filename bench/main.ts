@@ -1,12 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { context } from './context';
 import type { Figure } from './figures';
 import { models } from './models';
 import { overhead } from './overhead';
 import { runs } from './runs';
 import { streams } from './streams';
 
-const BENCHMARKS = [overhead, runs, models, streams];
+const BENCHMARKS = [overhead, runs, models, streams, context];
 
 /** `npm run bench -- [NAME...] [--json FILE]`: measures each figure beside its reference, in one run. */
 export async function main(argv: readonly string[]): Promise<number> {

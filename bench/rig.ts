@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Client } from '@temporalio/client';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Worker } from '@temporalio/worker';
-import { BaseAgent } from '../src/agents/base-agent';
+import { type AgentClass, BaseAgent } from '../src/agents/base-agent';
 import { createClient } from '../src/client/connect';
 import type { EnsembleClient } from '../src/client/ensemble-client';
 import { loadConfig } from '../src/config';
@@ -39,10 +39,13 @@ export interface Rig extends AsyncDisposable {
   readonly databaseAdminUrl: string;
 }
 
-export async function startRig(log: (line: string) => void): Promise<Rig> {
+export async function startRig(
+  log: (line: string) => void,
+  agents: readonly AgentClass[] = [],
+): Promise<Rig> {
   await using cleanup = new Cleanup();
   const { environment, databaseAdminUrl, temporalAddress } = await startServers(log, cleanup);
-  await startOurs(environment, cleanup);
+  await startOurs(environment, [NoopAgent, ...agents], cleanup);
   const bareQueue = await startBare(temporalAddress, cleanup);
   const temporal = await connectClient(temporalTarget(environment));
   cleanup.defer(() => temporal.connection.close());
@@ -90,15 +93,21 @@ export async function startServers(log: (line: string) => void, cleanup: Cleanup
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-async function startOurs(environment: Environment, cleanup: Cleanup): Promise<void> {
+async function startOurs(
+  environment: Environment,
+  classes: readonly AgentClass[],
+  cleanup: Cleanup,
+): Promise<void> {
   const config = loadConfig(environment);
-  const manifest = AgentManifest.parse(NoopAgent.manifest);
-  const noop = { manifest, agentClass: NoopAgent, file: 'bench' };
+  const agents = classes.map((agentClass) => {
+    const manifest = AgentManifest.parse(agentClass.manifest);
+    return [manifest.name, { manifest, agentClass, file: 'bench' }] as const;
+  });
   const worker = await createWorker({
     config,
     environment,
     log: createLogger({ level: 'error', format: 'json' }),
-    agents: { agents: new Map([['noop', noop]]), problems: [] },
+    agents: { agents: new Map(agents), problems: [] },
     model: selectProvider({ ...config, ENSEMBLE_MODEL_PROVIDER: 'offline' }),
   });
   cleanup.use(worker);

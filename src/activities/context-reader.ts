@@ -1,6 +1,7 @@
 import type { Client } from '@temporalio/client';
+import type { ContextSeen } from '../protocol/context';
 import { AppError } from '../protocol/failures';
-import type { Value } from '../protocol/json';
+import { LIMITS } from '../protocol/limits';
 import type { PreviousOutput } from '../protocol/run';
 import { isUndecodable } from '../protocol/undecodable';
 import { workflowIdOf } from '../core/ids';
@@ -9,41 +10,61 @@ import { workflowIdOf } from '../core/ids';
 const ANSWER_TIMEOUT_MS = 15_000;
 
 /** Reads one global key of a run's shared context out of the run workflow. */
-export type ContextReader = (runId: string, key: string) => Promise<Value | undefined>;
-
-type Context = Readonly<Record<string, Value>>;
+export type ContextReader = (runId: string, key: string) => Promise<ContextSeen | undefined>;
 
 /**
- * Queries the run workflow, one query in flight per run: the server buffers a single one behind a busy workflow. Asks for
- * single keys, since a context may hold more than one answer. Throws TEMPORAL_UNAVAILABLE and INTERNAL.
+ * Queries the run workflow, one query in flight per run: the server buffers a single one behind a busy workflow. Whatever is
+ * asked meanwhile goes with the next one, and no answer is older than its question. Throws TEMPORAL_UNAVAILABLE and INTERNAL.
  */
 export function createContextReader(client: Client, timeoutMs: number = ANSWER_TIMEOUT_MS): ContextReader {
-  const asked = new Map<string, Promise<Value | undefined>>();
-  const last = new Map<string, Promise<unknown>>();
-  const ask = async (runId: string, key: string): Promise<Value | undefined> => {
-    const question = { runId, query: 'context', of: key, timeoutMs } as const;
-    const answer = await answerOf<Context>(client, question);
-    if (typeof answer !== 'object' || answer === null)
-      throw new AppError('INTERNAL', "The run's workflow answered with something that is no context");
-    return Object.hasOwn(answer, key) ? answer[key] : undefined;
-  };
+  const runs = new Map<string, RunReader>();
   return (runId, key) => {
-    const question = `${runId} ${key}`;
-    const known = asked.get(question);
-    if (known !== undefined) return known;
-    const before = last.get(runId) ?? Promise.resolve();
-    const answer = before.then(() => ask(runId, key)).finally(() => asked.delete(question));
-    asked.set(question, answer);
-    const settled = answer.then(
-      () => undefined,
-      () => undefined,
-    );
-    last.set(runId, settled);
-    void settled.then(() => {
-      if (last.get(runId) === settled) last.delete(runId);
-    });
-    return answer;
+    const ask = async (keys: readonly string[]): Promise<readonly (ContextSeen | null)[]> => {
+      const answer = await answerOf<unknown>(client, { runId, query: 'contextEntries', of: keys, timeoutMs });
+      if (Array.isArray(answer) && answer.length === keys.length && answer.every(isEntry)) return answer;
+      throw new AppError('INTERNAL', "The run's workflow answered with something that is no context");
+    };
+    const reader = runs.get(runId) ?? new RunReader(ask, () => runs.delete(runId));
+    runs.set(runId, reader);
+    return reader.read(key);
   };
+}
+
+function isEntry(value: unknown): value is ContextSeen | null {
+  return value === null || (typeof value === 'object' && 'value' in value && 'version' in value);
+}
+
+/** Whoever reads one run's context in this process. */
+class RunReader {
+  private readonly next = new Map<string, ((answer: Promise<ContextSeen | undefined>) => void)[]>();
+  private asking = false;
+
+  constructor(
+    private readonly ask: (keys: readonly string[]) => Promise<readonly (ContextSeen | null)[]>,
+    private readonly idle: () => void,
+  ) {}
+
+  read(key: string): Promise<ContextSeen | undefined> {
+    return new Promise((resolve) => {
+      this.next.set(key, [...(this.next.get(key) ?? []), resolve]);
+      if (!this.asking) void this.askAll();
+    });
+  }
+
+  private async askAll(): Promise<void> {
+    this.asking = true;
+    while (this.next.size > 0) {
+      const keys = [...this.next.keys()].slice(0, LIMITS.contextWritesPerBatch);
+      const waiting = keys.map((key) => this.next.get(key) ?? []);
+      for (const key of keys) this.next.delete(key);
+      const answers = this.ask(keys);
+      for (const [index, resolves] of waiting.entries())
+        for (const resolve of resolves) resolve(answers.then((all) => all[index] ?? undefined));
+      await answers.catch(() => undefined);
+    }
+    this.asking = false;
+    this.idle();
+  }
 }
 
 /** Asks the run workflow what came before the agent at an address. */
@@ -61,17 +82,17 @@ export function createPreviousReader(client: Client): PreviousReader {
 
 interface Question {
   readonly runId: string;
-  readonly query: 'context' | 'previous';
-  readonly of: string;
+  readonly query: 'contextEntries' | 'previous';
+  readonly of: string | readonly string[];
   readonly timeoutMs: number;
 }
 
-const ASKED_FOR = { context: "The run's context", previous: 'What came before the agent' } as const;
+const ASKED_FOR = { contextEntries: "The run's context", previous: 'What came before the agent' } as const;
 
 async function answerOf<T>(client: Client, { runId, query, of, timeoutMs }: Question): Promise<T> {
   const answer = await client
     .withDeadline(Date.now() + timeoutMs, () =>
-      client.workflow.getHandle(workflowIdOf(runId)).query<T, [string]>(query, of),
+      client.workflow.getHandle(workflowIdOf(runId)).query<T, [Question['of']]>(query, of),
     )
     .catch((cause: unknown) => {
       throw unanswered(ASKED_FOR[query], cause);

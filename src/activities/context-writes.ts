@@ -1,19 +1,19 @@
-import type { ContextWrite } from '../protocol/agent';
+import type { ContextWrite } from '../protocol/context';
 import { AppError } from '../protocol/failures';
 import type { Value } from '../protocol/json';
 import { LIMITS } from '../protocol/limits';
 import type { FactsByBlob } from '../protocol/run';
+import type { PendingWrite, PendingWrites } from '../core/context/pending';
 import { factsOf } from '../core/facts';
 import { isDeeperThan, unstorable } from '../core/text';
 import { encode } from '../db/encode';
 import type { Repositories } from '../db/repositories';
-import type { ContextWrites } from './agent-context';
 
 /** A turn may hold thousands of values; its blobs must not take every connection of the pool at once. */
 const BLOBS_AT_ONCE = 4;
 
 interface Encoded {
-  readonly key: string;
+  readonly write: PendingWrite;
   readonly text: string;
   readonly bytes: number;
 }
@@ -21,7 +21,7 @@ interface Encoded {
 /** The writes of one turn, and how it is to carry them. */
 export interface Storing {
   readonly tenantId: string;
-  readonly writes: ContextWrites;
+  readonly writes: PendingWrites;
   /** Pointers that predicates ask for, by key; answered where the value becomes a blob. */
   readonly factsWanted: Readonly<Record<string, readonly string[]>>;
   readonly inlineBytes: number;
@@ -29,42 +29,41 @@ export interface Storing {
 
 /**
  * The writes of one turn as its result carries them. Small values travel inline as long as all of them together stay within
- * LIMITS.inlineWritesBytes; the largest go to blobs first. Throws AGENT_OUTPUT_INVALID and INPUT_TOO_LARGE.
+ * LIMITS.inlineWritesBytes; the largest go to blobs first, but for those that are merged, which must be inline. Throws AGENT_OUTPUT_INVALID and INPUT_TOO_LARGE.
  */
 export async function storedWrites(
   { blobs }: Repositories,
   { tenantId, writes, factsWanted, inlineBytes }: Storing,
 ): Promise<{ readonly context: readonly ContextWrite[]; readonly facts: FactsByBlob }> {
-  const encoded = encodedWrites(writes);
-  const refs = new Map<string, Value>();
+  const encoded = encodedWrites(writes.list());
+  const refs = new Map<PendingWrite, Value>();
   const facts: Record<string, FactsByBlob[string]> = {};
   const rest = tooLarge(encoded, inlineBytes).values();
   const lane = async (): Promise<void> => {
-    for (const { key, text } of rest) {
+    for (const { write, text } of rest) {
       const ref = await blobs.put(tenantId, Buffer.from(text), 'application/json');
-      refs.set(key, { ref });
-      const wanted = factsWanted[key] ?? [];
-      if (wanted.length > 0)
-        facts[ref.blob] = { ...facts[ref.blob], ...factsOf(writes.get(key) ?? null, wanted) };
+      refs.set(write, { ref });
+      const wanted = factsWanted[write.key] ?? [];
+      if (wanted.length > 0) facts[ref.blob] = { ...facts[ref.blob], ...factsOf(write.value, wanted) };
     }
   };
   await Promise.all(Array.from({ length: BLOBS_AT_ONCE }, lane));
-  const context = [...writes].map(([key, json]): ContextWrite => ({
-    op: 'set',
-    key,
-    value: refs.get(key) ?? { inline: json },
-  }));
+  const context = encoded.map(({ write }): ContextWrite => {
+    const { op, key, value } = write;
+    return op === 'delete' ? { op, key } : { op, key, value: refs.get(write) ?? { inline: value } };
+  });
   return { context, facts };
 }
 
-function encodedWrites(writes: ContextWrites): readonly Encoded[] {
-  const keysBytes = Buffer.byteLength(encode([...writes.keys()]));
+function encodedWrites(writes: readonly PendingWrite[]): readonly Encoded[] {
+  const keysBytes = Buffer.byteLength(encode(writes.map(({ key }) => key)));
   if (keysBytes > LIMITS.contextKeysBytes)
     throw new AppError(
       'INPUT_TOO_LARGE',
       `The context keys of this turn have ${keysBytes} bytes; the limit is ${LIMITS.contextKeysBytes} (contextKeysBytes)`,
     );
-  return [...writes].map(([key, value]): Encoded => {
+  return writes.map((write): Encoded => {
+    const { key, value } = write;
     if (isDeeperThan(value, LIMITS.valueDepth))
       throw new AppError(
         'INPUT_TOO_LARGE',
@@ -75,17 +74,28 @@ function encodedWrites(writes: ContextWrites): readonly Encoded[] {
     const problem = text === undefined ? 'no JSON' : (unstorable(encode(key)) ?? unstorable(text));
     if (text === undefined || problem !== undefined)
       throw new AppError('AGENT_OUTPUT_INVALID', `Context key ${encode(key)} holds ${problem}`);
-    return { key, text, bytes: Buffer.byteLength(text) };
+    return { write, text, bytes: Buffer.byteLength(text) };
   });
 }
 
 /** What must leave: every value over its own limit, and of the others the largest, until the rest fits. */
 function tooLarge(encoded: readonly Encoded[], inlineBytes: number): readonly Encoded[] {
   let room: number = LIMITS.inlineWritesBytes;
+  for (const { write, bytes } of encoded) if (isMerged(write)) room -= bytes;
+  if (room < 0)
+    throw new AppError(
+      'INPUT_TOO_LARGE',
+      `What this turn merges and appends has ${LIMITS.inlineWritesBytes - room} bytes; the limit is ${LIMITS.inlineWritesBytes} (inlineWritesBytes)`,
+    );
   return encoded
+    .filter(({ write }) => !isMerged(write))
     .toSorted((a, b) => a.bytes - b.bytes)
     .filter(({ bytes }) => {
       room -= bytes;
       return bytes > inlineBytes || room < 0;
     });
+}
+
+function isMerged({ op }: PendingWrite): boolean {
+  return op === 'merge' || op === 'append';
 }

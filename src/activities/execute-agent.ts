@@ -7,6 +7,7 @@ import type { ExecuteAgentInput } from '../protocol/run';
 import { reach } from '../telemetry/kill-points';
 import type { ActivityDeps } from '.';
 import { applicationFailure, cancellation, failureFrom, isCancelled } from './agent-failure';
+import type { ContextOutbox } from './context-outbox';
 import type { ContextReader, PreviousReader } from './context-reader';
 import type { AgentResolver } from './resolve-agent';
 import { runTurn, type Attempt } from './run-turn';
@@ -14,6 +15,7 @@ import type { TokenBatcher } from './token-batcher';
 
 export interface ExecuteDeps extends ActivityDeps {
   readonly readContext: ContextReader;
+  readonly contextOutbox: ContextOutbox;
   readonly resolveAgent: AgentResolver;
   readonly tokens: TokenBatcher;
   readonly readPrevious: PreviousReader;

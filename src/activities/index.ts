@@ -16,6 +16,7 @@ import type {
 import type { Logger } from '../telemetry/log';
 import { typed } from './agent-failure';
 import { createAcceptRun, createReadRun } from './child-runs';
+import { ContextOutbox } from './context-outbox';
 import { createContextReader, createPreviousReader } from './context-reader';
 import { createExecuteAgent } from './execute-agent';
 import { createReadList } from './lists';
@@ -45,6 +46,7 @@ export const createActivities = (deps: ActivityDeps) => ({
   executeAgent: createExecuteAgent({
     ...deps,
     readContext: createContextReader(deps.client),
+    contextOutbox: new ContextOutbox(deps.client),
     resolveAgent: createAgentResolver(deps),
     tokens: new TokenBatcher(deps),
     readPrevious: createPreviousReader(deps.client),

@@ -3,11 +3,12 @@ import { ModelError } from '../llm/model-error';
 import type { CallOptions, ModelChunk, ModelProvider, ModelReply, ModelRequest } from '../llm/port';
 import type { ModelCalls } from './model-calls';
 import type { TokenWriter } from './token-writer';
+import type { Watch } from './watch';
 
 /** What one agent execution adds to a model. */
 export interface Metering {
-  /** Aborted with the agent. */
-  readonly signal: AbortSignal;
+  /** Its signal is aborted with the agent. */
+  readonly watch: Pick<Watch, 'signal'>;
   readonly calls: ModelCalls;
   readonly tokens: TokenWriter;
 }
@@ -28,9 +29,9 @@ export class MeteredModel implements ModelProvider {
   }
 
   async invoke(request: ModelRequest, options?: CallOptions): Promise<ModelReply> {
-    const { calls, signal } = this.metering;
+    const { calls, watch } = this.metering;
     // A call that a stopped agent makes is none.
-    signal.throwIfAborted();
+    watch.signal.throwIfAborted();
     reach('model.before');
     const call = calls.begin(this.inner);
     try {
@@ -45,8 +46,8 @@ export class MeteredModel implements ModelProvider {
   }
 
   async *invokeStreaming(request: ModelRequest, options?: CallOptions): AsyncIterable<ModelChunk> {
-    const { calls, tokens, signal } = this.metering;
-    signal.throwIfAborted();
+    const { calls, tokens, watch } = this.metering;
+    watch.signal.throwIfAborted();
     reach('model.before');
     const call = calls.begin(this.inner);
     const stream = tokens.stream();
@@ -81,7 +82,7 @@ export class MeteredModel implements ModelProvider {
   }
 
   private bound(options: CallOptions = {}): CallOptions {
-    const { signal: stopped } = this.metering;
+    const { signal: stopped } = this.metering.watch;
     const signal = options.signal === undefined ? stopped : AbortSignal.any([options.signal, stopped]);
     return { ...options, signal };
   }

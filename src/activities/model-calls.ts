@@ -63,8 +63,12 @@ export class ModelCalls {
   }
 
   /** Ends what is still open and keeps what could not be kept at once. Rejects where it cannot be kept now either. */
-  async finish(reason: unknown = new AppError('AGENT_FAILED', 'The agent did not wait for the answer')) {
-    for (const call of this.open) await this.failed(call, reason);
+  async finish(reason?: unknown): Promise<void> {
+    for (const call of this.open)
+      await this.failed(
+        call,
+        reason ?? new AppError('AGENT_FAILED', 'The agent did not wait for the answer'),
+      );
     for (const call of this.unwritten) {
       await this.deps.repositories.modelCalls.record(this.turn.input.tenantId, call);
       this.unwritten.delete(call);

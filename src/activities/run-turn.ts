@@ -13,8 +13,9 @@ import type { LoadedAgent } from '../agents/loader';
 import type { Repositories } from '../db/repositories';
 import type { ExecuteDeps } from './execute-agent';
 import { checkedOutput, parsedOptions } from '../agents/agent-io';
+import { turnWrites, type TurnWrites } from '../agents/context-access';
 import { isReadable } from './agent-failure';
-import { agentContext, type ContextWrites } from './agent-context';
+import { agentContext } from './agent-context';
 import { storedWrites } from './context-writes';
 import { wrapEach } from '../llm/fallback';
 import { MeteredModel } from './metered-model';
@@ -44,10 +45,10 @@ export async function runTurn(deps: ExecuteDeps, turn: Turn): Promise<AgentResul
   const { tenantId, runId } = input;
   const { agentRunId, number } = attempt;
   const tokens = deps.tokens.writer({ tenantId, runId, agentRunId, attempt: number });
-  const metering = { signal: watch.signal, calls, tokens };
+  const metering = { watch, calls, tokens };
   // Each model of a chain by itself: those that failed before another answered were called too.
   const model = wrapEach(deps.model, (one) => new MeteredModel(one, metering));
-  const writes: ContextWrites = new Map();
+  const writes = turnWrites(input.contextRules);
   const context: AgentContext = agentContext(deps, { ...turn, watch, model, writes });
   const output = await finishing({ deps, calls, tokens }, async () => {
     const task = await agentTask(deps, turn);
@@ -138,7 +139,7 @@ function previousOutput(
 interface Ended {
   readonly input: ExecuteAgentInput;
   readonly output: Json;
-  readonly writes: ContextWrites;
+  readonly writes: TurnWrites;
 }
 
 /** Stores what the turn brought: small values inline, of the others references and what the plan asks of them. */
@@ -154,16 +155,19 @@ async function storedTurn(
     factsWanted: wanted,
     inlineBytes,
   });
+  const storing = { tenantId, factsWanted: factsWanted?.context ?? {}, inlineBytes };
   const { context, facts: ofWrites } = await storedWrites(repositories, {
-    tenantId,
-    writes,
-    factsWanted: factsWanted?.context ?? {},
-    inlineBytes,
+    ...storing,
+    writes: writes.shared,
   });
+  const own =
+    writes.private.size === 0
+      ? {}
+      : { private: (await storedWrites(repositories, { ...storing, writes: writes.private })).context };
   const known: FactsByBlob = joinedFacts(facts, ofWrites);
   return {
     output: value,
-    effects: { context },
+    effects: { context, ...own },
     ...(Object.keys(known).length === 0 ? {} : { facts: known }),
   };
 }

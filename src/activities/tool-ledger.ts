@@ -8,6 +8,7 @@ import { reach } from '../telemetry/kill-points';
 import { failureFrom } from './agent-failure';
 import type { ExecuteDeps } from './execute-agent';
 import type { Turn } from './run-turn';
+import type { Watch } from './watch';
 
 type Work = (run: ToolRun) => Promise<Json>;
 
@@ -18,8 +19,12 @@ interface Call {
 }
 
 /** The tool calls of one attempt, each made through the ledger. */
-export function toolLedger(deps: ExecuteDeps, turn: Turn, signal: AbortSignal): AgentContext['tool'] {
-  const ledger = new ToolLedger(deps, turn, signal);
+export function toolLedger(
+  deps: ExecuteDeps,
+  turn: Turn,
+  watch: Pick<Watch, 'signal'>,
+): AgentContext['tool'] {
+  const ledger = new ToolLedger(deps, turn, watch);
   return (use, work) => ledger.call(use, work);
 }
 
@@ -34,7 +39,7 @@ class ToolLedger {
   constructor(
     private readonly deps: ExecuteDeps,
     private readonly turn: Turn,
-    private readonly signal: AbortSignal,
+    private readonly watch: Pick<Watch, 'signal'>,
   ) {}
 
   async call(use: ToolUse, work: Work): Promise<Json> {
@@ -53,7 +58,7 @@ class ToolLedger {
     const { input, attempt } = this.turn;
     const call: Call = {
       use,
-      run: { signal: this.signal, idempotencyKey: key },
+      run: { signal: this.watch.signal, idempotencyKey: key },
       intent: {
         runId: input.runId,
         agentRunId: attempt.agentRunId,

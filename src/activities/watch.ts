@@ -12,46 +12,56 @@ const NOTE_CHARS = 1_000;
 
 /** Keeps an attempt within its bounds: reports it alive, aborts it on time-out, cancellation and shutdown. */
 export class Watch {
-  readonly signal: AbortSignal;
-  private readonly timeout = new AbortController();
-  private over = false;
   private readonly timers: NodeJS.Timeout[];
+  /** Why the work is to stop; undefined as long as it is not. */
+  private stopped: { readonly reason: unknown } | undefined;
+  private over = false;
+  private controller: AbortController | undefined;
+  private onStop: (() => void) | undefined;
 
   constructor(
     timeoutMs: number,
     private readonly activity: Context,
   ) {
-    this.signal = AbortSignal.any([activity.cancellationSignal, this.timeout.signal]);
     // Made where it is needed, for the same reason.
     const late = (): AppError =>
       new AppError('AGENT_TIMEOUT', `The agent did not finish within its limit of ${timeoutMs} ms`);
     this.timers = [
-      setTimeout(() => this.timeout.abort(late()), timeoutMs),
+      setTimeout(() => this.stop(late()), timeoutMs),
       setInterval(() => this.heartbeat(), HEARTBEAT_EVERY_MS),
     ];
+    const { cancellationSignal } = activity;
+    if (cancellationSignal.aborted) this.cancelled();
+    else cancellationSignal.addEventListener('abort', this.cancelled, { once: true });
   }
 
-  /** Waits for the work or for the signal, whichever comes first: an agent that ignores cancellation holds nobody up. */
+  /** Made for the first who asks: an agent that calls no model and no tool needs none. */
+  get signal(): AbortSignal {
+    if (this.controller === undefined) {
+      this.controller = new AbortController();
+      if (this.stopped !== undefined) this.controller.abort(this.stopped.reason);
+    }
+    return this.controller.signal;
+  }
+
+  /** Waits for the work or for its stop, whichever comes first: an agent that ignores cancellation holds nobody up. */
   async bound<T>(work: () => Promise<T>): Promise<T> {
-    let onAbort = (): void => undefined;
-    const aborted = new Promise<never>((_, reject) => {
-      // A cancellation surfaces as Temporal's own CancelledFailure, which must not be counted as the agent's.
-      onAbort = () => {
-        if (this.timeout.signal.aborted) reject(this.timeout.signal.reason as Error);
-        else this.activity.cancelled.catch(reject);
+    const stop = new Promise<never>((_, reject) => {
+      this.onStop = () => {
+        // A cancellation surfaces as Temporal's own CancelledFailure, which must not be counted as the agent's.
+        if (this.activity.cancellationSignal.aborted) this.activity.cancelled.catch(reject);
+        else reject(this.stopped?.reason as Error);
       };
-      if (this.signal.aborted) onAbort();
-      else this.signal.addEventListener('abort', onAbort, { once: true });
+      if (this.stopped !== undefined) this.onStop();
     });
     try {
-      return await Promise.race([work(), aborted]);
+      return await Promise.race([work(), stop]);
     } catch (error) {
-      // What an agent throws because it was aborted is the abort.
-      this.timeout.signal.throwIfAborted();
-      if (this.activity.cancellationSignal.aborted) await this.activity.cancelled;
+      // What an agent throws because it was stopped is the stop.
+      if (this.stopped !== undefined) await stop;
       throw error;
     } finally {
-      this.signal.removeEventListener('abort', onAbort);
+      this.onStop = undefined;
     }
   }
 
@@ -71,6 +81,16 @@ export class Watch {
   [Symbol.dispose](): void {
     this.over = true;
     for (const timer of this.timers) clearTimeout(timer);
-    this.timeout.abort(OVER);
+    this.activity.cancellationSignal.removeEventListener('abort', this.cancelled);
+    this.stop(OVER);
+  }
+
+  private readonly cancelled = (): void => this.stop(this.activity.cancellationSignal.reason);
+
+  private stop(reason: unknown): void {
+    if (this.stopped !== undefined) return;
+    this.stopped = { reason };
+    this.controller?.abort(reason);
+    this.onStop?.();
   }
 }

@@ -3,6 +3,7 @@ import type { AgentManifestInput } from '../protocol/agent';
 import type { ModelChoice } from '../protocol/agent-definition';
 import type { BlobRef, Json } from '../protocol/json';
 import type { ModelProvider } from '../llm/port';
+import type { SharedContext } from './shared-context';
 
 /** An earlier agent's output; `read` loads it when it is needed, so that large ones cost nothing unread. */
 export interface PreviousAgentOutput {
@@ -95,12 +96,8 @@ export interface AgentContext {
   readonly signal: AbortSignal;
   readonly model: ModelProvider;
   readonly log: AgentLog;
-  readonly context: {
-    /** Reads a global key of the shared context; undefined where it is not set. */
-    get(key: string): Promise<Json | undefined>;
-    /** Takes effect when this turn completes, all or nothing. */
-    set(key: string, value: Json): void;
-  };
+  /** What the agents of this run share. */
+  readonly context: SharedContext;
   readonly blobs: {
     read(ref: BlobRef): Promise<Uint8Array>;
   };

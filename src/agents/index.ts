@@ -19,6 +19,8 @@ export type {
   ToolRun,
   ToolUse,
 } from './base-agent';
+export type { ContextReading, PrivateContext, SharedContext } from './shared-context';
+export { defineMerge } from '../core/context/merges';
 export { ReactAnswer, reasonAndAct } from './built-in/react-loop';
 export type { ReactOutcome, ReactSettings } from './built-in/react-loop';
 export { checkedDefinition, customAgent } from './custom-agent';

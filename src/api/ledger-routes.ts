@@ -5,7 +5,7 @@ import { AppError } from '../protocol/failures';
 import type { ToolCallResolution } from '../protocol/tool-call';
 import { cursorOf } from './cursor';
 
-/** What a run's models say and cost, and what its tools did. */
+/** What a run's models say and cost, what its tools did, and what happened to the context that its agents share. */
 export function ledgerRoutes(app: Hono, client: EnsembleClient): void {
   app.get('/v1/runs/:id/tokens', async (c) => {
     const runId = c.req.param('id');
@@ -17,6 +17,13 @@ export function ledgerRoutes(app: Hono, client: EnsembleClient): void {
       for await (const chunk of client.tokens(runId, { after, signal: gone.signal }))
         await stream.writeSSE({ id: String(chunk.seq), event: chunk.kind, data: JSON.stringify(chunk) });
     });
+  });
+  app.get('/v1/runs/:id/context-history', async (c) => {
+    const after = cursorOf(c.req.query('after') ?? '0');
+    const key = c.req.query('key');
+    if (key === undefined)
+      throw new AppError('INPUT_INVALID', 'Name a key of the context: context-history?key=...');
+    return c.json({ changes: await client.contextHistory(c.req.param('id'), key, { after }) });
   });
   app.get('/v1/runs/:id/model-calls', async (c) =>
     c.json({ modelCalls: await client.modelCalls(c.req.param('id')) }),

@@ -1,6 +1,7 @@
 import type { RunEvent } from '../protocol/event';
 import type { AgentInfo } from '../protocol/agent';
 import type { AgentDefinition, AgentDefinitionInput } from '../protocol/agent-definition';
+import type { ContextChange } from '../protocol/context';
 import type { BlobRef, Json } from '../protocol/json';
 import type { ModelCallRecord } from '../protocol/model-call';
 import type { PlanShorthand, Step } from '../protocol/plan';
@@ -43,6 +44,13 @@ export interface TokenOptions {
   /** Yield chunks after this `seq`; 0 from the beginning. */
   readonly after?: number;
   readonly signal?: AbortSignal;
+}
+
+export interface HistoryOptions {
+  /** Only changes of later versions; 0 from the beginning. */
+  readonly after?: number;
+  /** At most 100. */
+  readonly limit?: number;
 }
 
 /** What was saved under a name: a new version, or the one that held the same already. */
@@ -124,6 +132,8 @@ export interface EnsembleClient extends AsyncDisposable {
   resolveToolCall(runId: string, key: string, resolution: ToolCallResolution, by: string): Promise<void>;
   /** One agent execution's output, by its address in the plan; undefined where there is none yet. */
   output(runId: string, address: string): Promise<Json | undefined>;
+  /** What happened to a key of the run's shared context, oldest first, in pages of 100. Throws INPUT_INVALID, RUN_UNKNOWN. */
+  contextHistory(runId: string, key: string, options?: HistoryOptions): Promise<readonly ContextChange[]>;
   /** Asks the running workflow. `context` answers with global keys. */
   query(runId: string, what: 'context' | 'plan'): Promise<Json>;
   query(runId: string, what: 'roster'): Promise<readonly AgentInfo[]>;

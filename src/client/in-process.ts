@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { uuidv7 } from 'uuidv7';
+import type { ContextChange } from '../protocol/context';
 import type { BlobRef, Json } from '../protocol/json';
 import type { RunRequestInput, RunResult } from '../protocol/run';
 import type { ToolCallInfo } from '../protocol/tool-call';
@@ -12,6 +13,7 @@ import { decoded } from '../runtime/data-converter';
 import { settleRun } from '../runtime/settle-run';
 import { startRun } from '../runtime/start-run';
 import { Catalogue } from './catalogue';
+import { readContextHistory } from './context-history';
 import { createDefinedAgents } from './defined-agents';
 import type {
   DefinedAgents,
@@ -120,6 +122,10 @@ export class InProcessClient implements EnsembleClient {
     const { repositories, tenantId } = this.options;
     const value = await repositories.agentRuns.outputOf(tenantId, runId, address);
     return value === undefined ? undefined : repositories.values.load(tenantId, value);
+  }
+
+  contextHistory(...given: Parameters<EnsembleClient['contextHistory']>): Promise<readonly ContextChange[]> {
+    return readContextHistory(this.options, ...given);
   }
 
   async query<T>(runId: string, what: 'context' | 'roster' | 'plan'): Promise<T> {

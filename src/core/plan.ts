@@ -1,6 +1,6 @@
 import { LIMITS } from '../protocol/limits';
 import type { Step } from '../protocol/plan';
-import { agentsOf } from './addresses';
+import { agentsOf, ROOT_ADDRESS } from './addresses';
 import { agentProblems } from './plan/agent-problems';
 import { worstCase } from './plan/bounds';
 import { idProblems } from './plan/id-problems';
@@ -20,6 +20,7 @@ export function planProblems(plan: Step, catalogue: Catalogue): readonly PlanPro
   const problems = [
     ...deep.map(({ path }) => tooDeep(path)),
     ...places.flatMap((place) => agentProblems(place, catalogue)),
+    ...places.flatMap(contextProblems),
   ];
   // What lies below the deepest allowed step has not been looked at, so nothing can be said of the whole.
   if (deep.length > 0) return problems;
@@ -37,6 +38,13 @@ export function planProblems(plan: Step, catalogue: Catalogue): readonly PlanPro
 
 function tooDeep(path: string): PlanProblem {
   return { path, message: `is nested deeper than ${LIMITS.planDepth} steps`, hint: 'flatten the plan' };
+}
+
+/** One run has one context. */
+function contextProblems({ step, path, address }: Place): readonly PlanProblem[] {
+  if (step.context === undefined || address === ROOT_ADDRESS) return [];
+  const hint = "say it at the outermost step of the plan, or of the child run's plan";
+  return [{ path: `${path}.context`, message: 'stands inside of the plan', hint }];
 }
 
 function limitProblems(plan: Step, places: readonly Place[]): readonly PlanProblem[] {

@@ -3,5 +3,4 @@ export const SEARCH_ATTRIBUTES = {
   tenant: 'EnsembleTenant',
   project: 'EnsembleProject',
   strategy: 'EnsembleStrategy',
-  status: 'EnsembleStatus',
 } as const;

@@ -36,6 +36,7 @@ const EXTENTS: Readonly<Record<keyof ExecuteAgentInput | keyof SettleAgentInput,
   maxAttempts: 'small',
   attemptsBefore: 'small',
   events: 'list',
+  contextRules: 'value',
   status: 'small',
   failure: 'value',
 };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Value } from '../protocol/json';
-import { StoredFailure } from './answers';
+import type { ImmediateWrite } from '../protocol/context';
+import { StoredFailure, StoredWrite } from './answers';
 
 const known = { result: Value.nullable(), failure: StoredFailure.nullable() };
 const fenced = z.object({ outcome: z.literal('fenced') });
@@ -36,3 +37,10 @@ export const AppendJournalAnswer = z.object({ outcome: z.enum(['appended', 'alre
 export const RecordModelCallAnswer = z.object({ outcome: z.enum(['recorded', 'already', 'run-unknown']) });
 
 export const AppendTokensAnswer = z.object({ outcome: z.literal('appended'), count: z.number() });
+
+export const StoredImmediateWrite: z.ZodType<ImmediateWrite> = z.union([
+  StoredWrite,
+  z.object({ op: z.literal('compare-and-set'), key: z.string(), version: z.number(), value: Value }),
+]);
+
+export const AppendContextAnswer = z.object({ outcome: z.enum(['appended', 'already', 'fenced']) });

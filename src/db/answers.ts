@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { AgentResult, AgentVersion, Degradation, Usage } from '../protocol/agent';
+import type { ContextWrite } from '../protocol/context';
 import { AppError, type Failure, isFailureCode } from '../protocol/failures';
 import { Json, Value } from '../protocol/json';
 import { AGENT_RUN_STATUSES, RUN_STATUSES, type RunBounds } from '../protocol/run';
@@ -19,12 +20,15 @@ export const StoredUsage: z.ZodType<Usage> = z.object({
   costMicros: z.number().nullable().default(null),
 });
 
+export const StoredWrite: z.ZodType<ContextWrite> = z.union([
+  z.object({ op: z.enum(['set', 'merge', 'append']), key: z.string(), value: Value }),
+  z.object({ op: z.literal('delete'), key: z.string() }),
+]);
+
 export const StoredAgentResult: z.ZodType<AgentResult> = z.object({
   agentRunId: z.string(),
   output: Value,
-  effects: z.object({
-    context: z.array(z.object({ op: z.literal('set'), key: z.string(), value: Value })),
-  }),
+  effects: z.object({ context: z.array(StoredWrite), private: z.array(StoredWrite).optional() }),
   usage: StoredUsage,
   facts: z.record(z.string(), z.record(z.string(), Json)).optional(),
 });

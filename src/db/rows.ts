@@ -1,5 +1,6 @@
 import type { AgentResult, AgentVersion, Degradation, Usage } from '../protocol/agent';
 import type { AgentDefinition } from '../protocol/agent-definition';
+import type { ImmediateWrite } from '../protocol/context';
 import type { RunEvent } from '../protocol/event';
 import type { Failure } from '../protocol/failures';
 import type { Json, JsonObject, Value } from '../protocol/json';
@@ -132,6 +133,15 @@ export interface JournalRow {
   readonly seq: number;
   readonly attempt: number;
   readonly entry: Value;
+  readonly at: string;
+}
+
+/** One write to a shared context that left at once, numbered from 1 within its agent run without a gap. */
+export interface ContextWriteRow {
+  readonly agentRunId: string;
+  readonly number: number;
+  readonly attempt: number;
+  readonly write: ImmediateWrite;
   readonly at: string;
 }
 

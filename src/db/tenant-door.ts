@@ -22,6 +22,7 @@ export type FunctionName =
   | 'doubt_tool_call'
   | 'resolve_tool_call'
   | 'append_journal'
+  | 'append_context_writes'
   | 'record_model_call'
   | 'run_usage'
   | 'append_tokens';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ContextWrite } from './context';
 import type { FailureCode } from './failures';
 import type { Json, Value } from './json';
 
@@ -85,15 +86,11 @@ export interface Usage {
   readonly costMicros: number | null;
 }
 
-/** What an agent does to the shared context beyond its output, applied when its turn completes. */
-export interface ContextWrite {
-  readonly op: 'set';
-  readonly key: string;
-  readonly value: Value;
-}
-
+/** What an agent does beyond its output, applied when its turn completes. */
 export interface Effects {
   readonly context: readonly ContextWrite[];
+  /** To the namespace that is its own; read from its rows, never by the workflow. */
+  readonly private?: readonly ContextWrite[] | undefined;
 }
 
 /** What one agent execution brings back to the workflow. Large parts are references. */

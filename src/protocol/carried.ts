@@ -31,7 +31,8 @@ export interface Carried {
 /** A key of the shared context. */
 export interface CarriedEntry {
   readonly key: string;
-  readonly value: PackedValue;
+  /** Absent where it was deleted. */
+  readonly value?: PackedValue | undefined;
   readonly version: number;
   readonly author: string;
 }

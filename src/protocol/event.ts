@@ -14,6 +14,7 @@ export const EVENT_TYPES = [
   'tool.outcome-unknown',
   'tool.resolved',
   'context.changed',
+  'context.refused',
   'run.child-accepted',
   'run.child-ended',
   'run.completed',

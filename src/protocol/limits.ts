@@ -52,6 +52,19 @@ export const LIMITS = {
   contextKeys: 2_000,
   /** The keys that one turn sets, together. */
   contextKeysBytes: 256 * 1024,
+  /** Keys of one run's shared context. */
+  contextKeysPerRun: 10_000,
+  /** Keys that a plan says something of. */
+  contextRules: 200,
+  /** What merges and appends may let a value grow to; what one of them adds travels inline. */
+  contextMergedBytes: 64 * 1024,
+  /** Context writes of one agent run that leave at once. */
+  contextWritesAtOnce: 2_000,
+  /** Batches of them that one workflow takes: the server counts 2,000 updates, whoever sends them. */
+  contextBatches: 1_900,
+  contextWritesPerBatch: 100,
+  /** Changes of a key that one page of its history holds. */
+  contextHistoryPage: 100,
   idempotencyKeyChars: 255,
   /** Of what an operator says of a tool call, and of the operator's name. */
   failureChars: 1_000,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { AgentName } from './agent';
+import { ContextRules } from './context';
 import { Json, JsonObject } from './json';
 import { LIMITS } from './limits';
 import { Aggregator, OnLimit, Quorum, Router } from './plan/decisions';
@@ -241,5 +242,6 @@ export const PlanShorthand = z.strictObject({
   /** Of an adaptive plan. Default: a model chooses. */
   router: Router.optional(),
   maxSteps: z.int().min(1).max(LIMITS.adaptiveSteps).optional(),
+  context: ContextRules.optional(),
 });
 export type PlanShorthand = z.infer<typeof PlanShorthand>;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { AgentResult, AgentStatus, AgentVersion, Degradation, Usage } from './agent';
+import type { ContextRules } from './context';
 import type { NewEvent } from './event';
 import type { Failure } from './failures';
 import type { Carried } from './carried';
@@ -127,6 +128,8 @@ export interface ExecuteAgentInput {
   readonly inlineBytes?: number;
   /** Pointers that the plan's predicates ask for, of the output and of context keys. */
   readonly factsWanted?: AgentFactsWanted;
+  /** What the plan says of keys of the context, where it says anything. */
+  readonly contextRules?: ContextRules;
   readonly maxAttempts: number;
   /** Attempts that counted before this activity was scheduled; its own come on top. */
   readonly attemptsBefore: number;

@@ -13,7 +13,7 @@ export async function searchAttributesOf(
   const known = registered.get(client) ?? registeredOn(client);
   registered.set(client, known);
   const names = await known;
-  const values = { tenant: tenantId, project: projectId, strategy: plan.type, status: 'running' } as const;
+  const values = { tenant: tenantId, project: projectId, strategy: plan.type } as const;
   return Object.entries(SEARCH_ATTRIBUTES).flatMap(([what, name]) =>
     names.has(name)
       ? [{ key: defineSearchAttributeKey(name, 'KEYWORD'), value: values[what as keyof typeof values] }]

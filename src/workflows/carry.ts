@@ -17,9 +17,12 @@ export function carriedFrom(run: RunState, root: StepRun, stored: Replacements):
   const packer = new Packer(stored);
   const plan = root.carried(packer);
   const own = new Set(['task', 'run_id', 'status']);
-  const context = [...run.context]
+  const context = run.shared.book
+    .all()
     .filter(([key]) => !own.has(key))
-    .map(([key, { value, version, author }]) => ({ key, value: packer.value(value), version, author }));
+    .map(([key, { value, version, author }]) => {
+      return { key, ...(value === undefined ? {} : { value: packer.value(value) }), version, author };
+    });
   return {
     schemaVersion: 1,
     continued: (run.input.carried?.continued ?? 0) + 1,
@@ -40,10 +43,12 @@ export function carriedFrom(run: RunState, root: StepRun, stored: Replacements):
 /** Puts a run that has continued as new where it was; its plan goes on by itself. */
 export function restore(run: RunState, carried: Carried): Unpacker {
   const unpacker = new Unpacker(carried);
-  const entries = carried.context.map(({ key, value, ...entry }) => {
-    return [key, { ...entry, value: unpacker.value(value) }] as const;
-  });
-  run.context = new Map([...run.context, ...entries]);
+  for (const { key, value, version, author } of carried.context)
+    run.shared.book.restore(key, {
+      ...(value === undefined ? {} : { value: unpacker.value(value) }),
+      version,
+      author,
+    });
   run.facts = { ...run.facts, ...carried.facts };
   run.usage = carried.usage;
   run.degraded = [...carried.degraded];

@@ -93,7 +93,7 @@ export const carriedCheck = (value: Check): Check =>
     names: listOf(agentName, ANY),
     facts: mapOf(mapOf(anything)),
     context: listOf(
-      objectOf<CarriedEntry>({ key: text, value: packedValue, version: count, author: text }),
+      objectOf<CarriedEntry>({ key: text, value: optional(packedValue), version: count, author: text }),
       ANY,
     ),
     usage,

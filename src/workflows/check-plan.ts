@@ -1,3 +1,4 @@
+import type { ContextRules } from '../protocol/context';
 import { LIMITS } from '../protocol/limits';
 import type {
   AdaptiveOption,
@@ -24,6 +25,7 @@ import {
   type Checks,
   isObject,
   listOf,
+  mapOf,
   matching,
   objectOf,
   oneOf,
@@ -138,6 +140,7 @@ const options: Checks<StepOptions> = {
   id: optional(stepId),
   when: optional(predicate),
   onFailure: optional(onFailure),
+  context: optional(mapOf(objectOf<ContextRules[string]>({ merge: text }))),
 };
 
 const work: Checks<WorkOptions> = {

@@ -5,7 +5,13 @@ import type { SettledAgent } from '../protocol/run';
 export function isAgentResult(value: unknown): value is AgentResult {
   if (!isRecord(value) || typeof value['agentRunId'] !== 'string') return false;
   const { output, effects, usage } = value as { output?: unknown; effects?: unknown; usage?: unknown };
-  return isRecord(output) && isRecord(effects) && Array.isArray(effects['context']) && isRecord(usage);
+  const writes = isRecord(effects) ? effects['context'] : undefined;
+  return isRecord(output) && Array.isArray(writes) && writes.every(isWrite) && isRecord(usage);
+}
+
+function isWrite(value: unknown): boolean {
+  if (!isRecord(value) || typeof value['key'] !== 'string') return false;
+  return value['op'] === 'delete' || isRecord(value['value']);
 }
 
 /** Whether what a settlement brought back says what became of the row; a raw completion may be anything. */

@@ -30,6 +30,7 @@ export class AgentRun implements Running {
     this.withdraw = run.gate.enter(() =>
       run.follow(runAgent(run, turn), (outcome) => {
         run.trails.delete(address);
+        run.shared.ends(address);
         const outputs = outcome.type === 'done' ? [{ address, agent: step.agent }] : [];
         if (!this.stopped) ended({ outcome, outputs, own: true });
         run.gate.leave();
@@ -60,6 +61,7 @@ async function runAgent(run: RunState, turn: Turn): Promise<StepOutcome> {
   if (run.used >= run.bounds.executions) return { type: 'failed', failure: tooMany(run) };
   run.used += 1;
   run.trails.set(turn.address, turn.trail);
+  run.shared.begins(turn.address, turn.step.agent);
   const execution = run.progress.started(turn.address, turn.step.agent);
   run.roster.started(execution.agent, now());
   let attempts = 0;
@@ -113,6 +115,7 @@ function inputOf(run: RunState, { step, address, trail, entry }: Turn, attempts:
     previous,
     ...(earlier > 0 ? { earlier } : {}),
     ...(wantsFacts ? { factsWanted: wanted } : {}),
+    ...(run.input.plan.context === undefined ? {} : { contextRules: run.input.plan.context }),
     inlineBytes: run.inlineBytes,
     maxAttempts: retryOf(step).maxAttempts,
     attemptsBefore: attempts,

@@ -3,7 +3,6 @@ import type { EventType, NewEvent } from '../protocol/event';
 import type { Json, JsonObject, Value } from '../protocol/json';
 import { LIMITS } from '../protocol/limits';
 import type { RunBounds, RunStatus, RunWorkflowInput } from '../protocol/run';
-import { applyWrites, type SharedContext } from '../core/context';
 import { type Facts, joinedFacts } from '../core/facts';
 import { outputsAtOnce } from '../core/plan/bounds';
 import { type FactsWanted, factsWanted } from '../core/plan/facts-wanted';
@@ -14,6 +13,7 @@ import { addUsage, NO_USAGE } from '../core/usage';
 import { fail } from './failure';
 import { Gate } from './gate';
 import { Progress } from './progress';
+import { RunContext } from './run-context';
 
 const MOST_INLINE_BYTES = 96 * 1024;
 /** A reference is no smaller. */
@@ -30,9 +30,6 @@ interface At {
 /** What no row tells: the workflow alone knows of it until it is in the log. */
 const DECISIONS: ReadonlySet<EventType> = new Set(['step.decided', 'agent.skipped', 'agent.fell-back']);
 
-/** Longest list of keys that an event names, in characters. */
-const KEYS_CHARS = 500;
-
 /** What the workflow knows of its run. Nothing in it grows with messages or transcripts. */
 export class RunState {
   status: RunStatus = 'running';
@@ -42,7 +39,7 @@ export class RunState {
   used = 0;
   /** Whether the parent wants to be told of the end. */
   tellsEnd = false;
-  context: SharedContext;
+  readonly shared: RunContext;
   roster: Roster;
   degraded: Degradation[] = [];
   progress: Progress;
@@ -69,15 +66,7 @@ export class RunState {
     this.bounds = input.bounds ?? { executions: LIMITS.executionsPerRun, depth: LIMITS.runDepth };
     const share = Math.floor(MOST_INLINE_BYTES / outputsAtOnce(input.plan));
     this.inlineBytes = Math.max(LEAST_INLINE_BYTES, Math.min(LIMITS.inlineValueBytes, share));
-    this.context = applyWrites(
-      new Map(),
-      [
-        { op: 'set', key: 'task', value: input.task },
-        { op: 'set', key: 'run_id', value: { inline: input.runId } },
-        { op: 'set', key: 'status', value: { inline: this.status } },
-      ],
-      'run',
-    );
+    this.shared = new RunContext(this);
   }
 
   /** The pinned version of an agent; a plan that was accepted names no other. */
@@ -88,18 +77,17 @@ export class RunState {
 
   /** Values of global keys by name; one key where it is asked for. */
   readContext(key?: string): Record<string, Value> {
-    const entries = [...this.context].filter(([name]) => key === undefined || name === key);
-    return Object.fromEntries(entries.map(([name, { value }]) => [name, value]));
+    if (key === undefined) return this.shared.book.values();
+    const seen = this.shared.book.seen(key);
+    return seen === undefined ? {} : Object.fromEntries([[key, seen.value]]);
   }
 
   /** Applies everything a completed turn did, in the workflow task that sees it: nothing half, nothing twice. */
   applyTurn(at: { readonly address: string; readonly agent: string }, result: AgentResult): void {
     this.usage = addUsage(this.usage, result.usage);
     this.learn(result.facts);
-    const output = { op: 'set', key: `outputs.${at.agent}`, value: result.output } as const;
-    this.context = applyWrites(this.context, [...result.effects.context, output], at.agent);
-    const keys = result.effects.context.map(({ key }) => key);
-    if (keys.length > 0) this.note('context.changed', at, { keys: shown(keys), count: keys.length });
+    this.shared.applyTurn(at, result.effects.context);
+    this.shared.put(`outputs.${at.agent}`, result.output, at.agent);
   }
 
   learn(facts: Facts | undefined): void {
@@ -108,11 +96,7 @@ export class RunState {
 
   setStatus(status: RunStatus): void {
     this.status = status;
-    this.context = applyWrites(
-      this.context,
-      [{ op: 'set', key: 'status', value: { inline: status } }],
-      'run',
-    );
+    this.shared.put('status', { inline: status }, 'run');
   }
 
   /** The result names so many at most; the rows and the story name all. */
@@ -139,6 +123,7 @@ export class RunState {
   }
 
   pendingEvents(): readonly NewEvent[] {
+    this.shared.tellWrites();
     return this.pending;
   }
 
@@ -174,10 +159,4 @@ export class RunState {
   planView(): Json {
     return { plan: this.input.plan as unknown as Json, ...this.progress.view() };
   }
-}
-
-/** An event rides in activity inputs: it names the first keys, and no more of them than a line holds. */
-function shown(keys: readonly string[]): string[] {
-  let chars = 0;
-  return keys.filter((key) => (chars += key.length) <= KEYS_CHARS);
 }

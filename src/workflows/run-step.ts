@@ -17,6 +17,7 @@ import type { RunState } from './run-state';
 import { type AttemptEnd, type Done, type Place, type Remains, type Running, worldOf } from './running';
 import { startTimer, type Timer } from './timer';
 import { TimerRun } from './run-timer';
+import { ContextWait } from './run-context-wait';
 
 /** Carries out one step of the plan, whatever its type: its condition, its attempts, and what its failure means. */
 export class StepRun {
@@ -91,6 +92,8 @@ export class StepRun {
       this.current = new ChildRun(this.run, { ...place, step }, { ended, remains });
     else if (step.type === 'wait' && step.for === 'timer')
       this.current = new TimerRun(this.run, step, { ended, until: remains?.step.until });
+    else if (step.type === 'wait' && step.for === 'context')
+      this.current = new ContextWait(this.run, step, { ended, until: remains?.step.until });
     else fail('PLAN_INVALID', `Steps of type ${step.type} cannot be carried out yet`);
   }
 

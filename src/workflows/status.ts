@@ -3,9 +3,13 @@ import { upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import type { Step } from '../protocol/plan';
 import { SEARCH_ATTRIBUTES } from '../core/search-attributes';
 
-const key = defineSearchAttributeKey(SEARCH_ATTRIBUTES.status, SearchAttributeType.KEYWORD);
+const STATUS = 'EnsembleStatus';
+const key = defineSearchAttributeKey(STATUS, SearchAttributeType.KEYWORD);
 
-/** Keeps the searchable status up to date, where the start could set it: an unregistered attribute fails the task for ever. */
+/**
+ * Keeps the searchable status up to date of runs that an earlier version started with one. Later runs have none: Temporal's own
+ * ExecutionStatus says the same, and changing an attribute costs the server as much as an agent does.
+ */
 export function showStatus(status: string): void {
   if (workflowInfo().typedSearchAttributes.get(key) !== undefined)
     upsertSearchAttributes([{ key, value: status }]);
@@ -15,7 +19,7 @@ export function showStatus(status: string): void {
 export function childAttributes({ type }: Step): SearchAttributePair[] {
   const changed: Readonly<Record<string, string>> = {
     [SEARCH_ATTRIBUTES.strategy]: type,
-    [SEARCH_ATTRIBUTES.status]: 'running',
+    [STATUS]: 'running',
   };
   return workflowInfo()
     .typedSearchAttributes.getAll()

@@ -3,10 +3,12 @@ import {
   CancelledFailure,
   continueAsNew,
   defineQuery,
+  defineUpdate,
   getExternalWorkflowHandle,
   setHandler,
 } from '@temporalio/workflow';
 import type { AgentInfo } from '../protocol/agent';
+import type { ContextBatch, ContextSeen, WriteAnswer } from '../protocol/context';
 import type { Json, Value } from '../protocol/json';
 import type { FinishRunInput, PreviousOutput, RunWorkflowInput, RunWorkflowResult } from '../protocol/run';
 import type { Failure } from '../protocol/failures';
@@ -17,6 +19,7 @@ import type { StepOutcome } from '../core/strategies/strategy';
 import { allOf, NO_TRAIL } from '../core/trail';
 import { finishRun } from './activities';
 import { carriedFrom, type Replacements, restore, storeLargest, tooLarge } from './carry';
+import { checkContextKeys } from './check-context';
 import { checkAddress, checkContextKey, checkInput } from './check-input';
 import { fail } from './failure';
 import type { Quiet } from './gate';
@@ -29,6 +32,10 @@ import { showStatus } from './status';
 const contextQuery = defineQuery<Record<string, Value>, [key?: string]>('context');
 const rosterQuery = defineQuery<readonly AgentInfo[]>('roster');
 const planQuery = defineQuery<Json>('plan');
+const contextEntriesQuery = defineQuery<readonly (ContextSeen | null)[], [keys: readonly string[]]>(
+  'contextEntries',
+);
+const contextUpdate = defineUpdate<readonly WriteAnswer[], [ContextBatch]>('ensemble.context');
 const previousQuery = defineQuery<readonly PreviousOutput[], [address: string]>('previous');
 
 /** One run: carries out its plan, agent by agent, and leaves the result in PostgreSQL. */
@@ -45,6 +52,11 @@ function answerQueries(run: RunState): void {
   setHandler(contextQuery, (key) => run.readContext(checkContextKey(key)), {
     description: 'Global keys of the shared context; give a key to read only that one',
   });
+  setHandler(
+    contextEntriesQuery,
+    (keys) => checkContextKeys(keys).map((key) => run.shared.book.seen(key) ?? null),
+    { description: 'Global keys of the shared context with their versions and authors' },
+  );
   setHandler(rosterQuery, () => run.roster.list(), {
     description: 'The agents of this run and how they stand',
   });
@@ -70,6 +82,11 @@ const CANCELLED: End = {
 async function carryOut(run: RunState, cancelled: Promise<never>): Promise<RunWorkflowResult> {
   const { plan, task, input, carried } = run.input;
   const remains = carried && { step: carried.plan, unpacker: restore(run, carried) };
+  // Not before the context is what it was. An update that came first waits for its handler.
+  setHandler(contextUpdate, (batch) => run.shared.accept(batch), {
+    validator: (batch) => run.shared.validate(batch),
+    description: "Writes of agents at work to the shared context, each once; from the agents' workers",
+  });
   let end: End | undefined;
   const close = (how: End): void => {
     end ??= how;

@@ -1,5 +1,6 @@
 import { agentsOf, childAddress, ROOT_ADDRESS } from '../../src/core/addresses';
-import { applyWrites, contextKeyProblem } from '../../src/core/context';
+import { ContextBook } from '../../src/core/context/book';
+import { contextKeyProblem } from '../../src/core/context/keys';
 import { onFailureOf } from '../../src/core/on-failure';
 import { expandPlan, planProblems, type Catalogue } from '../../src/core/plan';
 import { planSummary } from '../../src/core/plan-summary';
@@ -101,11 +102,13 @@ test('a plan names its agents and summarises itself', () => {
   expect(planSummary(plan)).toBe('a → (b | c) → d');
 });
 
-test('context writes count versions per key and leave the old context as it was', () => {
-  const first = applyWrites(new Map(), [{ op: 'set', key: 'k', value: { inline: 1 } }], 'a');
-  const second = applyWrites(first, [{ op: 'set', key: 'k', value: { inline: 2 } }], 'b');
-  expect(first.get('k')).toEqual({ value: { inline: 1 }, version: 1, author: 'a' });
-  expect(second.get('k')).toEqual({ value: { inline: 2 }, version: 2, author: 'b' });
+test('context writes count versions per key', () => {
+  const book = new ContextBook();
+  book.write({ op: 'set', key: 'k', value: { inline: 1 } }, 'a');
+  const first = book.seen('k');
+  book.write({ op: 'set', key: 'k', value: { inline: 2 } }, 'b');
+  expect(first).toEqual({ value: { inline: 1 }, version: 1, author: 'a' });
+  expect(book.seen('k')).toEqual({ value: { inline: 2 }, version: 2, author: 'b' });
 });
 
 test('keys of the run, empty and endless ones cannot be written', () => {

@@ -131,6 +131,7 @@ describe('the catalogue of PostgreSQL', () => {
       agents: 'insert, select, update',
       audit_log: 'insert, select',
       blobs: 'insert, select',
+      context_writes: 'insert, select',
       journal_entries: 'insert, select',
       migrations: 'select',
       model_calls: 'insert, select',

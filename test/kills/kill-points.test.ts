@@ -1,13 +1,20 @@
 import type { RunResult } from '../../src/protocol/run';
-import { KILL_POINTS, onReach, reach } from '../../src/telemetry/kill-points';
+import { KILL_POINTS, type KillPoint, onReach, reach } from '../../src/telemetry/kill-points';
 import { fruitOf, mainJob } from '../support/kills/main-job';
 import { setStage, type Stage } from '../support/kills/stage';
 import { expectOneStory } from '../support/kills/story';
 import type { WorkerProcess } from '../support/kills/worker-process';
 
 /** The points of the product, and those that only the SDK passes, which the worker of these tests watches. */
-const POINTS = [...KILL_POINTS, 'completion.after', 'workflow-task.before', 'workflow-task.after'] as const;
-type Point = (typeof POINTS)[number];
+const SDK_POINTS = ['completion.after', 'workflow-task.before', 'workflow-task.after'] as const;
+type Point = Exclude<KillPoint, ContextPoint> | (typeof SDK_POINTS)[number];
+/** The main job writes nothing at once; test/context strikes there. */
+type ContextPoint = Extract<KillPoint, `context.${string}`>;
+const POINTS: readonly Point[] = [...KILL_POINTS.filter(isPassed), ...SDK_POINTS];
+
+function isPassed(point: KillPoint): point is Exclude<KillPoint, ContextPoint> {
+  return !point.startsWith('context.');
+}
 
 /** In the middle of the job where a point is passed often; the third agent is one of three that run at once. */
 const NTH: Readonly<Record<Point, number>> = {

@@ -18,6 +18,7 @@ const { TolerantWorker } = load('runtime/tolerant-worker');
 const { onReach } = load('telemetry/kill-points');
 const { createLogger } = load('telemetry/log');
 const { clerkAgent } = require('./kills/clerk-agent');
+const { contextAgents } = require('./kills/context-agents');
 
 /** The ledger's file, where to strike, and options of the SDK: { ledger, strike?: { point, nth, delayMs, signal }, sdk? } */
 const { ledger, strike, sdk } = JSON.parse(process.env.KILLABLE);
@@ -147,7 +148,8 @@ function noted(loaded) {
 async function agentsOfTest() {
   const { agents, problems } = await loadAgents({ folders: [path.join(SRC, 'agents')] });
   const clerk = clerkAgent({ load, ledger, note, activity });
-  const own = [PatientAgent, PayingAgent, clerk].map((agentClass) => {
+  const sharing = contextAgents({ load, note, activity });
+  const own = [PatientAgent, PayingAgent, clerk, ...sharing].map((agentClass) => {
     const manifest = AgentManifest.parse(agentClass.manifest);
     return [manifest.name, { manifest, agentClass, file: __filename }];
   });

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { contextKeyProblem } from '../../core/context';
 import { AppError } from '../../protocol/failures';
 import type { Json } from '../../protocol/json';
-import { LIMITS } from '../../protocol/limits';
 import type { ModelProvider } from '../../llm/port';
 import type { AgentContext, ToolHost } from '../base-agent';
+import type { ContextRules } from '../../protocol/context';
 import { type LedgerRow, MemoryLedger, type RecordedToolCall, type ScriptedTool } from './memory-ledger';
+import { asStored, memorySharedContext } from './memory-shared-context';
 
 /** What of an agent run outlives its attempts: give one state to two tests of an agent, and the second is the retry of the first. */
 export interface AgentState {
@@ -26,7 +26,7 @@ export interface LoggedLine {
 
 /** What an agent did to its context. */
 export interface ContextRecord {
-  /** What it set, by key. */
+  /** What it set, merged and added to that its turn takes with it, by key: what the key held for it in the end. */
   readonly writes: ReadonlyMap<string, Json>;
   readonly toolCalls: readonly RecordedToolCall[];
   readonly logs: readonly LoggedLine[];
@@ -37,6 +37,8 @@ export interface MemoryContextOptions {
   readonly model: ModelProvider;
   /** Keys of the shared context that are set already. */
   readonly context?: Readonly<Record<string, Json>>;
+  /** What the plan says of keys of the shared context. */
+  readonly contextRules?: ContextRules;
   /** Tools, by name, that do as scripted instead of their work. */
   readonly tools?: Readonly<Record<string, ScriptedTool>>;
   readonly host?: ToolHost;
@@ -57,7 +59,8 @@ export function memoryContext(given: MemoryContextOptions): {
   const ids = { runId: 'run', agentRunId: 'agent-run' };
   const logs: LoggedLine[] = [];
   const heartbeats: string[] = [];
-  const shared = sharedContext(given.context ?? {});
+  const { context: before = {}, contextRules: rules = {} } = given;
+  const shared = memorySharedContext({ before, rules, signal });
   const ledger = new MemoryLedger(state.ledger, given.tools ?? {});
   const blobs = new Map((given.blobs ?? []).map((bytes) => [hashOf(bytes), bytes]));
   const log = (level: LoggedLine['level']) => (message: string, fields?: Record<string, unknown>) =>
@@ -84,29 +87,15 @@ export function memoryContext(given: MemoryContextOptions): {
     tool: (use, work) => ledger.call({ ...ids, attempt, signal }, use, work),
     heartbeat: (note = '') => void heartbeats.push(note),
   };
-  return { context, record: { writes: shared.writes, toolCalls: ledger.calls, logs, heartbeats } };
-}
-
-function sharedContext(before: Readonly<Record<string, Json>>): {
-  readonly access: AgentContext['context'];
-  readonly writes: ReadonlyMap<string, Json>;
-} {
-  const writes = new Map<string, Json>();
-  const set = (key: string, value: Json): void => {
-    const problem = contextKeyProblem(key);
-    if (problem !== undefined) throw new AppError('INPUT_INVALID', problem);
-    if (writes.size >= LIMITS.contextKeys && !writes.has(key))
-      throw new AppError('INPUT_TOO_LARGE', `One turn may set ${LIMITS.contextKeys} context keys`);
-    writes.set(key, asStored(value));
+  const record = {
+    get writes() {
+      return shared.written();
+    },
+    toolCalls: ledger.calls,
+    logs,
+    heartbeats,
   };
-  const get = async (key: string): Promise<Json | undefined> =>
-    writes.has(key) ? writes.get(key) : Object.hasOwn(before, key) ? before[key] : undefined;
-  return { access: { get, set }, writes };
-}
-
-/** What is stored is a copy: what an agent changes afterwards must not show. */
-function asStored(value: Json): Json {
-  return JSON.parse(JSON.stringify(value)) as Json;
+  return { context, record };
 }
 
 function hashOf(bytes: Uint8Array): string {

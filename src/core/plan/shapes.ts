@@ -125,6 +125,7 @@ function shapeOf(place: Place, children: readonly Produced[]): Shape | undefined
     case 'approval':
       return APPROVAL;
     case 'wait':
+      if (step.for === 'context') return { kind: 'open', source: { from: 'context', key: step.key } };
       return step.for === 'timer' ? undefined : OPEN;
   }
 }

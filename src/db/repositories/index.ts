@@ -3,6 +3,7 @@ import { createAgentDefinitions } from './agent-definitions';
 import { createAgentRuns } from './agent-runs';
 import { createAgents } from './agents';
 import { createBlobs } from './blobs';
+import { createContext } from './context';
 import { createEvents } from './events';
 import { createJournal } from './journal';
 import { createModelCalls } from './model-calls';
@@ -26,6 +27,7 @@ export function createRepositories(pool: Pool) {
     events: createEvents(pool),
     toolCalls: createToolCalls(pool),
     journal: createJournal(pool),
+    context: createContext(pool),
     modelCalls: createModelCalls(pool),
     tokens: createTokens(pool),
     blobs,

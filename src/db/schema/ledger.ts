@@ -10,10 +10,11 @@ import {
   text,
   uuid,
 } from 'drizzle-orm/pg-core';
+import type { ImmediateWrite } from '../../protocol/context';
 import type { Failure } from '../../protocol/failures';
 import type { Value } from '../../protocol/json';
 import type { SideEffects } from '../../protocol/tool-call';
-import type { JournalRow, ModelCallRow, ToolCallRow } from '../rows';
+import type { ContextWriteRow, JournalRow, ModelCallRow, ToolCallRow } from '../rows';
 import { type ColumnsOf, createdAt, ensemble, moment, tenantId, tenantPolicy } from './ensemble';
 import { agentRuns } from './runs';
 
@@ -74,6 +75,29 @@ export const journalEntries = ensemble.table(
       foreignColumns: [agentRuns.tenantId, agentRuns.id],
     }).onDelete('cascade'),
     check('journal_entries_seq', sql`${table.seq} > 0`),
+    tenantPolicy(),
+  ],
+);
+
+/** Writes to shared contexts that left at once, each written down before it was sent. Never changed. */
+export const contextWrites = ensemble.table(
+  'context_writes',
+  {
+    tenantId: tenantId(),
+    agentRunId: uuid('agent_run_id').notNull(),
+    number: integer('number').notNull(),
+    attempt: integer('attempt').notNull(),
+    write: jsonb('write').$type<ImmediateWrite>().notNull(),
+    at: createdAt(),
+  } satisfies ColumnsOf<ContextWriteRow & { tenantId: string }>,
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.agentRunId, table.number] }),
+    foreignKey({
+      name: 'context_writes_agent_run',
+      columns: [table.tenantId, table.agentRunId],
+      foreignColumns: [agentRuns.tenantId, agentRuns.id],
+    }).onDelete('cascade'),
+    check('context_writes_number', sql`${table.number} > 0`),
     tenantPolicy(),
   ],
 );

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { AgentName } from '../agent';
+import { ContextRules } from '../context';
 import { Json } from '../json';
 import { LIMITS } from '../limits';
 import { Predicate } from '../predicate';
@@ -40,6 +41,8 @@ export const STEP_OPTIONS = {
   /** Asked once, when the step is due: where it does not hold, the step is left out. */
   when: Predicate.optional(),
   onFailure: OnFailure.optional(),
+  /** Of a plan's outermost step: what holds for keys of the context that its run's agents share. */
+  context: ContextRules.optional(),
 };
 
 /** What every step that does work may carry besides. `timeoutMs` limits one attempt. */
@@ -53,6 +56,7 @@ export interface StepOptions {
   readonly id?: StepId | undefined;
   readonly when?: Predicate | undefined;
   readonly onFailure?: OnFailure | undefined;
+  readonly context?: ContextRules | undefined;
 }
 
 export interface WorkOptions extends StepOptions {
