@@ -2,6 +2,7 @@ import { uuidv7 } from 'uuidv7';
 import type { Json, Value } from '../protocol/json';
 import type { AcceptedRun, AcceptRunInput, ReadRunInput, RunReading } from '../protocol/run';
 import { AppError } from '../protocol/failures';
+import { joinedFacts } from '../core/facts';
 import { factsWanted } from '../core/plan/facts-wanted';
 import type { ActivityDeps } from '.';
 import { storeWithFacts } from './stored-values';
@@ -31,7 +32,7 @@ export function createAcceptRun({ repositories, log }: ActivityDeps) {
       { runId, tenant: tenantId, parent: parent.runId, address: parent.address },
       'child run accepted',
     );
-    return { runId, task: task.value, input: given.value, facts: { ...task.facts, ...given.facts } };
+    return { runId, task: task.value, input: given.value, facts: joinedFacts(task.facts, given.facts) };
   };
 }
 

@@ -44,7 +44,7 @@ export async function storedWrites(
       const ref = await blobs.put(tenantId, Buffer.from(text), 'application/json');
       refs.set(write, { ref });
       const wanted = factsWanted[write.key] ?? [];
-      if (wanted.length > 0) facts[ref.blob] = factsOf(write.value, wanted);
+      if (wanted.length > 0) facts[ref.blob] = { ...facts[ref.blob], ...factsOf(write.value, wanted) };
     }
   };
   await Promise.all(Array.from({ length: BLOBS_AT_ONCE }, lane));

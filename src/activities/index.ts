@@ -9,6 +9,7 @@ import type {
   AcceptRunInput,
   AppendEventsInput,
   FinishRunInput,
+  ReadListInput,
   ReadRunInput,
   SettleAgentInput,
   StoreValuesInput,
@@ -20,6 +21,7 @@ import { createAcceptRun, createReadRun } from './child-runs';
 import { ContextOutbox } from './context-outbox';
 import { createContextReader, createPreviousReader } from './context-reader';
 import { createExecuteAgent } from './execute-agent';
+import { createReadList } from './lists';
 import type { PriceOf } from './model-calls';
 import { createAgentResolver } from './resolve-agent';
 import { type BusKey, createRouteMessages } from './route-messages';
@@ -62,6 +64,7 @@ export const createActivities = (deps: ActivityDeps) => ({
   appendEvents: (input: AppendEventsInput) => typed(createAppendEvents(deps))(input),
   acceptRun: (input: AcceptRunInput) => typed(createAcceptRun(deps))(input),
   readRun: (input: ReadRunInput) => typed(createReadRun(deps))(input),
+  readList: (input: ReadListInput) => typed(createReadList(deps))(input),
   storeValues: (input: StoreValuesInput) => typed(createStoreValues(deps))(input),
 });
 export type Activities = ReturnType<typeof createActivities>;

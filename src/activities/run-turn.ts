@@ -4,6 +4,7 @@ import { AppError } from '../protocol/failures';
 import type { Json, JsonObject } from '../protocol/json';
 import { LIMITS } from '../protocol/limits';
 import type { ExecuteAgentInput, FactsByBlob, PreviousOutput } from '../protocol/run';
+import { joinedFacts } from '../core/facts';
 import { wordsOf } from '../core/failure-line';
 import { textOf } from '../core/text';
 import { inAgentScope } from '../agents/agent-scope';
@@ -106,7 +107,7 @@ async function agentTask(
   { repositories, readPrevious }: ExecuteDeps,
   { input, attempt, agent }: Turn,
 ): Promise<AgentTask> {
-  const { tenantId, runId, address, earlier = 0 } = input;
+  const { tenantId, runId, address, earlier = 0, item, index } = input;
   const readable = (output: PreviousOutput) => previousOutput(repositories, { tenantId, attempt, output });
   // The workflow alone knows the order; it is asked only by those who want more than the latest.
   const all = async () => (await readPrevious(runId, address)).slice(0, earlier).map(readable);
@@ -116,6 +117,8 @@ async function agentTask(
     options: parsedOptions(agent.manifest, input.stepInput),
     previous: input.previous.map(readable),
     ...(earlier > 0 ? { earlier: all } : {}),
+    ...(item === undefined ? {} : { item: await repositories.values.load(tenantId, item) }),
+    ...(index === undefined ? {} : { index }),
   };
 }
 
@@ -169,7 +172,7 @@ async function storedTurn(
     writes.private.size === 0
       ? {}
       : { private: (await storedWrites(repositories, { ...storing, writes: writes.private })).context };
-  const known: FactsByBlob = { ...facts, ...ofWrites };
+  const known: FactsByBlob = joinedFacts(facts, ofWrites);
   return {
     output: value,
     effects: { context, ...own },

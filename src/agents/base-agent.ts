@@ -20,6 +20,9 @@ export interface AgentTask {
   readonly input: Json;
   /** The step's own input, already parsed by the manifest's input schema. */
   readonly options: Json;
+  /** In a map: the entry that this execution is there for, and its index from 0. */
+  readonly item?: Json;
+  readonly index?: number;
   /**
    * What came before, in plan order: earlier steps of the sequences around this one, or the branches to aggregate.
    * The latest of it where there is much; then `earlier` reads what came before that.

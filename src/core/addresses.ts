@@ -48,8 +48,7 @@ export function agentsOf(step: Step): readonly string[] {
   return [...partsOf(step).flatMap(agentsOf), ...fallback];
 }
 
-function partsOf(step: Step): readonly Step[] {
+export function partsOf(step: Step): readonly Step[] {
   if (isComposite(step)) return childrenOf(step);
-  if (step.type === 'map') return [step.step];
   return step.type === 'run' && step.plan !== undefined ? [step.plan] : [];
 }

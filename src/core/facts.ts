@@ -1,10 +1,11 @@
-import type { Json, Value } from '../protocol/json';
+import type { BlobPart, Json, Value } from '../protocol/json';
 import { LIMITS } from '../protocol/limits';
 import { entryOf, ownValue, pointerOf, tokensOf, valueAt } from './pointer';
 
 /**
  * What is known of blobs that are not loaded: by SHA-256, then by JSON pointer. A blob never changes, so neither does
- * a fact, wherever the blob turns up: as an output, in a merged record, in the context.
+ * a fact, wherever the blob turns up: as an output, in a merged record, in the context. Entries of a map have their own,
+ * by `partKey`.
  */
 export type Facts = { readonly [blob: string]: BlobFacts };
 export type BlobFacts = { readonly [pointer: string]: Json };
@@ -19,7 +20,7 @@ export function lookUp(value: Value, pointer: string, facts: Facts): Json | unde
   let at: Value | undefined = value;
   const tokens = tokensOf(pointer);
   for (const [index, token] of tokens.entries()) {
-    if ('inline' in at || 'ref' in at) return known(at, tokens.slice(index), facts);
+    if (!('list' in at || 'record' in at)) return known(at, tokens.slice(index), facts);
     at = 'list' in at ? entryOf(at.list, token) : ownValue(at.record, token);
     if (at === undefined) return undefined;
   }
@@ -27,13 +28,25 @@ export function lookUp(value: Value, pointer: string, facts: Facts): Json | unde
   return 'record' in at ? {} : known(at, [], facts);
 }
 
+/** Under which key the facts of an entry that lies in a blob are kept. */
+export function partKey({ of, pointer }: BlobPart): string {
+  return `${of.blob}${pointer}`;
+}
+
 function known(
-  value: Extract<Value, { inline: Json } | { ref: object }>,
+  value: Extract<Value, { inline: Json } | { ref: object } | { part: object }>,
   tokens: readonly string[],
   facts: Facts,
 ): Json | undefined {
   if ('inline' in value) return valueAt(value.inline, tokens);
-  return ownValue(ownValue(facts, value.ref.blob) ?? {}, pointerOf(tokens));
+  const key = 'ref' in value ? value.ref.blob : partKey(value.part);
+  return ownValue(ownValue(facts, key) ?? {}, pointerOf(tokens));
+}
+
+/** All that is known by then: of one blob in several places, asked for different things, what was asked in each. */
+export function joinedFacts(facts: Facts, more: Facts): Facts {
+  const joined = Object.entries(more).map(([key, about]) => [key, { ...ownValue(facts, key), ...about }]);
+  return { ...facts, ...Object.fromEntries(joined) };
 }
 
 /** The facts of a document at the wanted pointers; what does not exist has none. */

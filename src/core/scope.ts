@@ -32,14 +32,20 @@ export const EMPTY_SCOPE: Scope = {
 export interface World {
   readonly scope: Scope;
   readonly facts: Facts;
+  /** How many entries the map goes over that is to be decided on, once that is known. */
+  readonly entries?: number | undefined;
 }
 
 export const EMPTY_WORLD: World = { scope: EMPTY_SCOPE, facts: NO_FACTS };
 
 /** The document of a scope: `/task`, `/input`, `/context/<key>`, `/outputs/<name>`, `/last`, `/iteration`, `/item`, `/index`. */
 export function lookInto({ scope, facts }: World): Look {
-  const { context, outputs, iteration, index, ...values } = scope;
-  const document: Value = {
+  const document = documentOf(scope);
+  return (pointer) => lookUp(document, pointer, facts);
+}
+
+export function documentOf({ context, outputs, iteration, index, ...values }: Scope): Value {
+  return {
     record: {
       ...values,
       context: { record: context },
@@ -48,5 +54,4 @@ export function lookInto({ scope, facts }: World): Look {
       ...(index === undefined ? {} : { index: { inline: index } }),
     },
   };
-  return (pointer) => lookUp(document, pointer, facts);
 }

@@ -67,8 +67,10 @@ export interface CarriedComposite {
   readonly visits: readonly CarriedVisit[];
   /** Decisions recorded so far: their events are numbered. */
   readonly decisions: number;
-  /** What its visits leave to agents that come later, where they come one after another. */
+  /** What its visits leave to agents that come later, where they come one after another; of a map those of all entries. */
   readonly outputs: PackedOutputs;
+  /** What a map goes over. */
+  readonly list?: PackedValue | undefined;
 }
 
 /** A start of a child: over, with its outcome, or under way. */
@@ -77,6 +79,8 @@ export interface CarriedVisit {
   readonly outcome?: PackedOutcome | undefined;
   /** What it leaves to agents that come later, where it stands beside others. */
   readonly outputs?: PackedOutputs | undefined;
+  /** How many of the step's outputs are its own: an entry of a map, of which there may be many. */
+  readonly left?: number | undefined;
   readonly step?: CarriedStep | undefined;
 }
 

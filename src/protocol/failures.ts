@@ -34,6 +34,7 @@ export const FAILURES = {
   TOOL_OUTCOME_UNKNOWN: { retry: false, http: 409, exit: 3, log: 'error' },
   TOOL_FORBIDDEN: { retry: false, http: 403, exit: 3, log: 'warn' },
   STEP_TIMEOUT: { retry: false, http: 504, exit: 3, log: 'warn' },
+  STEP_INPUT_INVALID: { retry: false, http: 422, exit: 3, log: 'warn' },
   STEP_LIMIT: { retry: false, http: 500, exit: 3, log: 'warn' },
   STEP_UNDECIDED: { retry: false, http: 500, exit: 3, log: 'warn' },
   QUORUM_MISSED: { retry: false, http: 500, exit: 3, log: 'warn' },

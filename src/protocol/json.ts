@@ -15,6 +15,10 @@ export const BlobRef = z.strictObject({
 });
 export type BlobRef = z.infer<typeof BlobRef>;
 
+/** What stands at a JSON pointer of a large value. */
+export const BlobPart = z.strictObject({ of: BlobRef, pointer: z.string() });
+export type BlobPart = z.infer<typeof BlobPart>;
+
 /**
  * A value as histories and rows carry it: small ones inline, large ones by reference. Records and lists let a workflow
  * combine values it never loads.
@@ -22,12 +26,14 @@ export type BlobRef = z.infer<typeof BlobRef>;
 export type Value =
   | { readonly inline: Json }
   | { readonly ref: BlobRef }
+  | { readonly part: BlobPart }
   | { readonly record: { readonly [key: string]: Value } }
   | { readonly list: readonly Value[] };
 export const Value: z.ZodType<Value, Value> = z.lazy(() =>
   z.union([
     z.strictObject({ inline: Json }),
     z.strictObject({ ref: BlobRef }),
+    z.strictObject({ part: BlobPart }),
     z.strictObject({ record: z.record(z.string(), Value) }),
     z.strictObject({ list: z.array(Value) }),
   ]),

@@ -31,7 +31,10 @@ export const LIMITS = {
   rulesPerRouter: 100,
   adaptiveSteps: 100,
   loopIterations: 100,
-  mapItems: 5_000,
+  /** What a map has made must fit into `carriedBytes`, each of it as a reference at least. */
+  mapItems: 1_000,
+  /** What predicates ask of the entries of one list in a blob, together. */
+  entryFactsBytes: 128 * 1024,
   timeoutMs: 86_400_000,
   /** Approvals and waits may take a year. */
   waitMs: 366 * 86_400_000,

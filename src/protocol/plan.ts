@@ -61,7 +61,7 @@ export interface LoopStep extends WorkOptions {
   readonly onLimit?: OnLimit | undefined;
 }
 
-/** One step for every entry of a list; the outputs become a list in its order. */
+/** One step for every entry of a list; the outputs become a list in its order, null where an entry has none. */
 export interface MapStep extends WorkOptions {
   readonly type: 'map';
   readonly over: Pointer;
@@ -146,8 +146,8 @@ export const WaitStep = z.discriminatedUnion(
 export type WaitStep = z.infer<typeof WaitStep>;
 
 /** What is carried out by a strategy over its children. */
-export type CompositeStep = SequenceStep | ParallelStep | AdaptiveStep | LoopStep;
-export type Step = AgentStep | CompositeStep | MapStep | RunStep | ApprovalStep | WaitStep;
+export type CompositeStep = SequenceStep | ParallelStep | AdaptiveStep | LoopStep | MapStep;
+export type Step = AgentStep | CompositeStep | RunStep | ApprovalStep | WaitStep;
 
 export const STEP_TYPES = [
   'agent',

@@ -117,6 +117,9 @@ export interface ExecuteAgentInput {
   readonly task: Value;
   readonly runInput: Value;
   readonly stepInput: Json;
+  /** In a map: the entry, and its index from 0. */
+  readonly item?: Value;
+  readonly index?: number;
   /** The latest of what came before. */
   readonly previous: readonly PreviousOutput[];
   /** How many outputs came before those; the workflow answers with their addresses when it is asked. */
@@ -216,6 +219,22 @@ export interface RunReading {
   readonly facts: FactsByBlob;
   readonly failure: Failure | null;
   readonly usage: Usage | null;
+}
+
+/** Input of `readList`: a list that lies in a blob, or in a part of one. */
+export interface ReadListInput {
+  readonly tenantId: string;
+  readonly list: Value;
+  /** Of a longer one nothing but its length is wanted. */
+  readonly most: number;
+  /** Pointers that predicates ask for in every entry. */
+  readonly factsWanted: readonly string[];
+}
+
+/** How long a list is, null where there is none; and of every entry what was asked, by JSON pointer. */
+export interface ListReading {
+  readonly length: number | null;
+  readonly facts: readonly { readonly [pointer: string]: Json }[];
 }
 
 /** Input of `storeValues`: values that are too large together to be carried on. */

@@ -74,7 +74,7 @@ const local = proxyLocalActivities<Activities>({
   // Longer waits than this are timers in the history: a workflow task must not be held for ever.
   localRetryThreshold: '2s',
 });
-export const { appendEvents, acceptRun, readRun } = local;
+export const { appendEvents, acceptRun, readRun, readList } = local;
 
 /** Writes the run's final state, after its bus is closed where it has one. */
 export async function finishRun(end: FinishRunInput): Promise<void> {

@@ -85,7 +85,7 @@ export async function storeLargest(
   { bytes, batch, stored }: Shrinking,
 ): Promise<Failure | undefined> {
   if (batch.length === 0) {
-    const message = `The run has ${bytes} bytes of state to carry on; the limit is ${LIMITS.carriedBytes}: let agents set fewer context keys`;
+    const message = `The run has ${bytes} bytes of state to carry on; the limit is ${LIMITS.carriedBytes}: let agents set fewer context keys, and maps go over fewer entries`;
     return { code: 'RUN_LIMIT', message };
   }
   const { tenantId, runId } = run.input;
@@ -112,7 +112,7 @@ function factsAbout({ facts, input }: RunState, values: readonly Value[]): Carri
     const about = 'ref' in value ? facts[value.ref.blob] : undefined;
     return 'ref' in value && about !== undefined ? [[value.ref.blob, about] as const] : [];
   });
-  return Object.fromEntries(known.filter(([blob]) => input.facts?.[blob] === undefined));
+  return Object.fromEntries(known.filter(([blob, about]) => about !== input.facts?.[blob]));
 }
 
 /** Whatever is asked of anything: where a value came from is not known any more. */

@@ -56,10 +56,16 @@ const visit: Check = (value, place) =>
     child: count,
     outcome: optional(outcome),
     outputs: optional(outputs),
+    left: optional(count),
     step: optional(step),
   })(value, place);
 
-const composite = objectOf<CarriedComposite>({ visits: listOf(visit, ANY), decisions: count, outputs });
+const composite = objectOf<CarriedComposite>({
+  visits: listOf(visit, ANY),
+  decisions: count,
+  outputs,
+  list: optional(packedValue),
+});
 
 const step: Check = objectOf<CarriedStep>({
   at: oneOf('attempt', 'pause', 'fallback'),

@@ -1,5 +1,5 @@
 import type { AgentVersion } from '../protocol/agent';
-import type { BlobRef } from '../protocol/json';
+import type { BlobPart, BlobRef } from '../protocol/json';
 import { LIMITS } from '../protocol/limits';
 import { nestedDeeperThan } from '../protocol/nesting';
 import type { ParentRun, RunBounds, RunWorkflowInput } from '../protocol/run';
@@ -68,6 +68,7 @@ const blobRef = objectOf<BlobRef>({
 const VALUES: Readonly<Record<string, Check>> = {
   inline: anything,
   ref: blobRef,
+  part: objectOf<BlobPart>({ of: blobRef, pointer: text }),
   record: (entries, place) => mapOf(value)(entries, place),
   list: (entries, place) => listOf(value, { min: 0, max: Number.MAX_SAFE_INTEGER })(entries, place),
 };

@@ -1,9 +1,10 @@
-import { sleep, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, patched, sleep, workflowInfo } from '@temporalio/workflow';
 import type { NewEvent } from '../protocol/event';
+import type { ExecuteAgentInput, SettleAgentInput } from '../protocol/run';
+import { TaskBudget } from '../core/task-budget';
 import { appendEvents } from './activities';
 import type { RunState } from './run-state';
 
-/** Starts in one workflow task: their inputs must fit one message to the server together. */
 const STARTS_AT_ONCE = 100;
 /** Pending decisions ride in every activity that starts; more of them than this are written down first. */
 const MOST_RIDING = 20;
@@ -14,8 +15,8 @@ const STARTS_PER_HISTORY = 500;
 export type Quiet = 'over' | 'due';
 
 /**
- * Where everything that fills the history has to pass: agents, child runs, timers. It lets in at most so many at once,
- * holds them back while decisions are written down, and lets in nobody once the history is full.
+ * Where everything that fills the history has to pass: agents, child runs, timers. It lets in at most so many at once, and of
+ * large inputs fewer, holds them back while decisions are written down, and lets in nobody once the history is full.
  */
 export class Gate {
   private readonly waiting = new Set<() => void>();
@@ -24,7 +25,10 @@ export class Gate {
   /** What must have returned before this workflow may end or continue as new. */
   private busy = 0;
   private pausing = false;
+  private readonly budget = new TaskBudget();
+  private lighter: Promise<void> | undefined;
   private flushing = false;
+  private writing = false;
   private over = false;
   private onQuiet: ((quiet: Quiet) => void) | undefined;
 
@@ -35,6 +39,22 @@ export class Gate {
     this.waiting.add(start);
     this.advance();
     return () => void this.waiting.delete(start);
+  }
+
+  /** Whether an activity with this input may be scheduled in this workflow task; then it counts. The first always may. */
+  admits(input: ExecuteAgentInput | SettleAgentInput): boolean {
+    const admitted = this.budget.admits(workflowInfo().historyLength, input);
+    if (admitted) this.run.untold = false;
+    return admitted;
+  }
+
+  /** Until there is room for large inputs again: one timer, however many wait. */
+  room(): Promise<void> {
+    this.lighter ??= CancellationScope.nonCancellable(async () => {
+      await sleep(1);
+      this.lighter = undefined;
+    });
+    return this.lighter;
   }
 
   /** Something that had entered is back, or goes on without filling the history. */
@@ -112,11 +132,27 @@ export class Gate {
     });
   }
 
+  /**
+   * What was decided and nothing scheduled since carries would be lost with a run that is closed from outside, and seen by
+   * nobody until something else ends: it is written down at once. A run that is about to end or to continue does so itself.
+   */
+  tellDecisions(): void {
+    if (!this.run.untold || this.writing || this.over || this.onQuiet === undefined) return;
+    if (!patched('decisions-at-once')) return;
+    this.writing = true;
+    this.hold();
+    this.run.follow(this.flush(), () => {
+      this.writing = false;
+      this.leave();
+    });
+  }
+
   /** Writes down what is pending, before anything that it caused, or the run's end. */
   async flush(): Promise<void> {
     const { tenantId, runId } = this.run.input;
     while (this.run.pendingEvents().length > 0) {
       const events: readonly NewEvent[] = this.run.pendingEvents().slice(0, EVENTS_PER_CALL);
+      this.run.untold = false;
       await appendEvents({ tenantId, runId, events });
       this.run.delivered(events);
     }

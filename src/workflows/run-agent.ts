@@ -14,7 +14,7 @@ import type { Execution } from './progress';
 import type { RunState } from './run-state';
 import type { AttemptEnd, Done, Place, Running } from './running';
 
-type Turn = Pick<Place<AgentStep>, 'step' | 'address' | 'trail' | 'cancellation'>;
+type Turn = Pick<Place<AgentStep>, 'step' | 'address' | 'trail' | 'cancellation' | 'entry'>;
 
 /** An agent's execution as a step: it begins when the gate lets it in. */
 export class AgentRun implements Running {
@@ -68,7 +68,7 @@ async function runAgent(run: RunState, turn: Turn): Promise<StepOutcome> {
   for (let round = 1; ; round += 1) {
     try {
       let input = inputOf(run, turn, attempts);
-      for (; !run.pacer.admits(input); input = inputOf(run, turn, attempts)) await run.pacer.wait();
+      for (; !run.gate.admits(input); input = inputOf(run, turn, attempts)) await run.gate.room();
       const scheduled = input;
       const activity = agentActivity({ ...turn, agent: input.agent, round, attempts });
       const result = await cancellation.run(() => activity(scheduled));
@@ -96,7 +96,7 @@ function tooMany({ bounds }: RunState): Failure {
   return { code: 'RUN_LIMIT', message };
 }
 
-function inputOf(run: RunState, { step, address, trail }: Turn, attempts: number): ExecuteAgentInput {
+function inputOf(run: RunState, { step, address, trail, entry }: Turn, attempts: number): ExecuteAgentInput {
   const { tenantId, projectId, runId, task, input } = run.input;
   const agent = run.agent(step.agent);
   const { previous, earlier } = latestOf(trail);
@@ -111,6 +111,7 @@ function inputOf(run: RunState, { step, address, trail }: Turn, attempts: number
     task,
     runInput: input,
     stepInput: step.input ?? null,
+    ...entry,
     previous,
     ...(earlier > 0 ? { earlier } : {}),
     ...(wantsFacts ? { factsWanted: wanted } : {}),
@@ -179,7 +180,7 @@ async function settle(
     events: run.pendingEvents(),
   });
   let input = inputNow();
-  for (; !run.pacer.admits(input); input = inputNow()) await run.pacer.wait();
+  for (; !run.gate.admits(input); input = inputNow()) await run.gate.room();
   const settled = await settleAgent(input);
   run.delivered(input.events);
   return isSettledAgent(settled) ? settled : { outcome: 'closed' };

@@ -10,6 +10,7 @@ import {
 } from '@temporalio/workflow';
 import type { CarriedStep } from '../protocol/carried';
 import type { Failure } from '../protocol/failures';
+import type { Value } from '../protocol/json';
 import type { RunStep } from '../protocol/plan';
 import type { RunReading, RunWorkflowInput } from '../protocol/run';
 import { agentsOf } from '../core/addresses';
@@ -120,6 +121,7 @@ export class ChildRun implements Running {
     const { run, place } = this;
     const { tenantId, projectId, runId, startsPerHistory } = run.input;
     const { plan, task, input } = place.step;
+    const given = input === undefined ? (givenBy(place) ?? run.input.input) : { inline: input };
     const bounds = boundsOfChild(run.bounds, run.used);
     if (plan === undefined || bounds === undefined) return undefined;
     run.used += worstCase(plan);
@@ -127,6 +129,7 @@ export class ChildRun implements Running {
     const agents = run.input.agents.filter(({ name }) => names.has(name));
     const parent = { runId, address: place.address };
     const events = run.pendingEvents();
+    run.untold = false;
     const accepted = await acceptRun({
       tenantId,
       projectId,
@@ -134,7 +137,7 @@ export class ChildRun implements Running {
       plan,
       agents,
       task: task === undefined ? run.input.task : { inline: task },
-      input: input === undefined ? run.input.input : { inline: input },
+      input: given,
       bounds,
       events,
     });
@@ -209,6 +212,11 @@ export class ChildRun implements Running {
     const outcome = { type: 'done', output, leaves: leavesOf(step, output) } as const;
     return { outcome, outputs: [{ address, agent: 'run', output }], own: false };
   }
+}
+
+/** In a map a child run is there for an entry, of which it would not know otherwise. */
+function givenBy({ entry }: Place): Value | undefined {
+  return entry && { record: { item: entry.item, index: { inline: entry.index } } };
 }
 
 function isOver({ status }: RunReading): boolean {

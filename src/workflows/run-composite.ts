@@ -8,10 +8,11 @@ import type { Packer } from '../core/carry/packer';
 import type { Unpacker } from '../core/carry/unpacker';
 import type { Scope } from '../core/scope';
 import { decide } from '../core/strategies';
-import { leavesOf, scopeOfChild } from '../core/strategies/child-scope';
-import { childrenOf, isAggregator, isRouter } from '../core/strategies/children';
+import { type ChildOf, leavesOf, scopeOfChild } from '../core/strategies/child-scope';
+import { areBeside, childrenOf, isAggregator, isRouter } from '../core/strategies/children';
 import { type Decision, firstFailure, type Visit } from '../core/strategies/strategy';
 import { NO_TRAIL, type Trail } from '../core/trail';
+import { MapList } from './map-list';
 import type { RunState } from './run-state';
 import {
   type AttemptEnd,
@@ -44,6 +45,8 @@ export class CompositeRun implements Running {
   private readonly beside: (readonly PreviousOutput[])[] = [];
   private readonly children: readonly Step[];
   private readonly cancellation: CancellationScope;
+  /** Of a map. */
+  private readonly list: MapList | undefined;
   private decisions = 0;
   private deciding = false;
   private ended = false;
@@ -55,12 +58,21 @@ export class CompositeRun implements Running {
   ) {
     this.children = childrenOf(place.step);
     this.cancellation = new CancellationScope();
+    this.list = MapList.of(run, place);
   }
 
   begin(remains?: Remains): void {
     const { composite } = remains?.step ?? {};
-    if (remains !== undefined && composite !== undefined) this.resume(composite, remains.unpacker);
-    this.advance();
+    const goOn = (): void => {
+      if (remains !== undefined && composite !== undefined) this.resume(composite, remains.unpacker);
+      this.advance();
+    };
+    if (this.list === undefined) return goOn();
+    const kept = composite?.list === undefined ? undefined : remains?.unpacker.value(composite.list);
+    this.list.open(kept, (failure) => {
+      if (failure === undefined) goOn();
+      else this.end({ outcome: { type: 'failed', failure }, outputs: [], own: true });
+    });
   }
 
   stop(): void {
@@ -68,23 +80,32 @@ export class CompositeRun implements Running {
     this.ended = true;
     for (const child of this.running.values()) child.stop();
     this.running.clear();
+    this.list?.stop();
     this.cancellation.cancel();
   }
 
   carried(packer: Packer): Partial<CarriedStep> {
-    const visits = compressed(this.place.step, this.visits).map((visit, index): CarriedVisit => {
+    const { step: whole } = this.place;
+    const list = this.list?.value;
+    const isMap = whole.type === 'map';
+    const visits = compressed(whole, this.visits).map((visit, index): CarriedVisit => {
       const { child, outcome } = visit;
       const step = this.running.get(index)?.carried(packer);
       const outputs = this.beside[index];
       return {
         child,
         ...(outcome === undefined || outcome.type === 'failed' ? {} : { outcome: packer.outcome(outcome) }),
-        ...(outputs === undefined ? {} : { outputs: packer.outputs(outputs) }),
+        ...(outputs === undefined
+          ? {}
+          : isMap
+            ? { left: outputs.length }
+            : { outputs: packer.outputs(outputs) }),
         ...(step === undefined ? {} : { step }),
       };
     });
-    const { decisions } = this;
-    return { composite: { visits, decisions, outputs: packer.outputs(this.line) } };
+    const outputs = packer.outputs(isMap ? this.beside.flat() : this.line);
+    const more = list === undefined ? {} : { list: packer.value(list) };
+    return { composite: { visits, decisions: this.decisions, outputs, ...more } };
   }
 
   /** Takes up the visits of before: those that are over answer at once, the others go on where they were. */
@@ -93,10 +114,11 @@ export class CompositeRun implements Running {
     this.line.push(...unpacker.outputs(outputs));
     // Nothing may be decided before all of them are back.
     this.deciding = true;
-    for (const { child, outcome, outputs: left, step } of visits) {
+    for (const { child, outcome, outputs: beside, left, step } of visits) {
       const index = this.visits.push({ child }) - 1;
       if (outcome !== undefined) this.visits[index] = { child, outcome: unpacker.outcome(outcome) };
-      if (left !== undefined) this.beside[index] = unpacker.outputs(left);
+      if (beside !== undefined) this.beside[index] = unpacker.outputs(beside);
+      if (left !== undefined) this.beside[index] = this.line.splice(0, left);
       if (outcome === undefined) this.startVisit(index, step && { step, unpacker });
     }
     this.deciding = false;
@@ -111,7 +133,7 @@ export class CompositeRun implements Running {
 
   private nextDecision(): Decision {
     const { step, scope, address } = this.place;
-    const decision = decide(step, this.visits, worldOf(this.run, scope));
+    const decision = decide(step, this.visits, worldOf(this.run, scope, this.list?.length));
     if (decision.type !== 'wait')
       for (const decided of decision.decided ?? []) {
         this.decisions += 1;
@@ -164,12 +186,14 @@ export class CompositeRun implements Running {
     const child = this.visits[index]?.child ?? 0;
     const step = this.children[child];
     if (step === undefined) return;
+    const entry = this.list?.entry(index) ?? this.place.entry;
     const place: Place = {
       step,
       parent,
+      entry,
       address: visitAddress(this.place, this.visits, index),
       trail: this.trailOf(child),
-      scope: this.scopeOf(child, index),
+      scope: this.scopeOf({ step: parent, child, entry }, index),
       // A branch that a quorum may dispense with must be stopped without the others.
       cancellation:
         parent.type === 'parallel' && parent.quorum !== undefined
@@ -187,13 +211,15 @@ export class CompositeRun implements Running {
     this.running.delete(index);
     this.visits[index] = { child, outcome };
     // A router's word is for its step.
-    if (step.type === 'parallel') this.beside[index] = outputs;
+    if (areBeside(step)) this.beside[index] = outputs;
     else if (!isRouter(step, child)) this.line.push(...outputs);
     this.advance();
   }
 
   private trailOf(child: number): Trail {
     const { step, trail } = this.place;
+    // The entry stands in place of what came before the map, which would be given to each otherwise.
+    if (step.type === 'map') return NO_TRAIL;
     if (step.type !== 'parallel') return { before: trail, outputs: this.line, length: this.line.length };
     if (!isAggregator(step, child)) return trail;
     const outputs = this.outputs();
@@ -201,15 +227,15 @@ export class CompositeRun implements Running {
   }
 
   /** Computed when it is first asked for: most steps have no predicates. */
-  private scopeOf(child: number, index: number): () => Scope {
-    const { step, scope } = this.place;
+  private scopeOf(child: ChildOf, index: number): () => Scope {
+    const { scope } = this.place;
     let known: Scope | undefined;
-    return () => (known ??= scopeOfChild({ step, child }, this.visits.slice(0, index), scope()));
+    return () => (known ??= scopeOfChild(child, this.visits.slice(0, index), scope()));
   }
 
   /** What the children that are done leave behind; those beside each other in plan order. */
   private outputs(): readonly PreviousOutput[] {
-    if (this.place.step.type !== 'parallel') return this.line;
+    if (!areBeside(this.place.step)) return this.line;
     const order = this.visits.map(({ child }, index) => ({ child, outputs: this.beside[index] ?? [] }));
     return order.toSorted((a, b) => a.child - b.child).flatMap(({ outputs }) => outputs);
   }

@@ -3,8 +3,8 @@ import type { EventType, NewEvent } from '../protocol/event';
 import type { Json, JsonObject, Value } from '../protocol/json';
 import { LIMITS } from '../protocol/limits';
 import type { RunBounds, RunStatus, RunWorkflowInput } from '../protocol/run';
-import { agentsOf } from '../core/addresses';
-import type { Facts } from '../core/facts';
+import { type Facts, joinedFacts } from '../core/facts';
+import { outputsAtOnce } from '../core/plan/bounds';
 import { type FactsWanted, factsWanted } from '../core/plan/facts-wanted';
 import { Roster } from '../core/roster';
 import type { Decided } from '../core/strategies/strategy';
@@ -13,11 +13,11 @@ import { addUsage, NO_USAGE } from '../core/usage';
 import { fail } from './failure';
 import { Gate } from './gate';
 import { Progress } from './progress';
-import { Pacer } from './pacer';
 import { RunContext } from './run-context';
 
 const MOST_INLINE_BYTES = 96 * 1024;
-const LEAST_INLINE_BYTES = 256;
+/** A reference is no smaller. */
+const LEAST_INLINE_BYTES = 128;
 const MESSAGE_CHARS = 300;
 
 /** Where an event belongs; `part` tells several of one type apart. */
@@ -26,6 +26,9 @@ interface At {
   readonly agent?: string;
   readonly part?: string;
 }
+
+/** What no row tells: the workflow alone knows of it until it is in the log. */
+const DECISIONS: ReadonlySet<EventType> = new Set(['step.decided', 'agent.skipped', 'agent.fell-back']);
 
 /** What the workflow knows of its run. Nothing in it grows with messages or transcripts. */
 export class RunState {
@@ -49,7 +52,8 @@ export class RunState {
   readonly trails = new Map<string, Trail>();
   /** Whom to tell that a child run has ended. */
   readonly childEnds = new Map<string, () => void>();
-  readonly pacer = new Pacer();
+  /** Whether something was decided that no activity carries yet. */
+  untold = false;
   private pending: readonly NewEvent[] = [];
   private breakDown: (error: unknown) => void = fail.bind(undefined, 'INTERNAL', 'Nobody awaits the run');
 
@@ -60,7 +64,7 @@ export class RunState {
     this.wanted = factsWanted(input.plan);
     this.facts = input.facts ?? {};
     this.bounds = input.bounds ?? { executions: LIMITS.executionsPerRun, depth: LIMITS.runDepth };
-    const share = Math.floor(MOST_INLINE_BYTES / agentsOf(input.plan).length);
+    const share = Math.floor(MOST_INLINE_BYTES / outputsAtOnce(input.plan));
     this.inlineBytes = Math.max(LEAST_INLINE_BYTES, Math.min(LIMITS.inlineValueBytes, share));
     this.shared = new RunContext(this);
   }
@@ -87,7 +91,7 @@ export class RunState {
   }
 
   learn(facts: Facts | undefined): void {
-    if (facts !== undefined) this.facts = { ...this.facts, ...facts };
+    if (facts !== undefined) this.facts = joinedFacts(this.facts, facts);
   }
 
   setStatus(status: RunStatus): void {
@@ -115,6 +119,7 @@ export class RunState {
     const key = `${type}:${address}${part === undefined ? '' : `:${part}`}`;
     const event = { key, type, address, ...(agent === undefined ? {} : { agent }), data };
     this.pending = [...this.pending, event];
+    this.untold ||= DECISIONS.has(type);
   }
 
   pendingEvents(): readonly NewEvent[] {
@@ -135,6 +140,7 @@ export class RunState {
     promise.then((value) => {
       try {
         next(value);
+        this.gate.tellDecisions();
       } catch (error) {
         breakDown(error);
       }
@@ -146,6 +152,7 @@ export class RunState {
     return new Promise((resolve, reject) => {
       this.breakDown = reject;
       begin(resolve);
+      this.gate.tellDecisions();
     });
   }
 

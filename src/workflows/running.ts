@@ -4,6 +4,7 @@ import type { CompositeStep, Step } from '../protocol/plan';
 import type { PreviousOutput } from '../protocol/run';
 import type { Packer } from '../core/carry/packer';
 import type { Unpacker } from '../core/carry/unpacker';
+import type { Entry } from '../core/entries';
 import type { Scope, World } from '../core/scope';
 import type { StepOutcome } from '../core/strategies/strategy';
 import type { Trail } from '../core/trail';
@@ -17,6 +18,8 @@ export interface Place<S extends Step = Step> {
   readonly trail: Trail;
   /** What its predicates see, but for the context, which is what it is when they are asked. */
   readonly scope: () => Scope;
+  /** Of the innermost map around it. */
+  readonly entry?: Entry | undefined;
   /** What its work is cancelled by. */
   readonly cancellation: CancellationScope;
 }
@@ -48,8 +51,9 @@ export interface Running {
 }
 
 /** Looked into only by those who ask: most decisions depend on nothing but what has ended. */
-export function worldOf(run: RunState, scope: () => Scope): World {
+export function worldOf(run: RunState, scope: () => Scope, entries?: number): World {
   return {
+    entries,
     get scope() {
       return { ...scope(), context: run.readContext() };
     },

@@ -63,6 +63,7 @@ test('what predicates ask for is known before the start, by who makes it', () =>
       '4.1': ['/score'],
       '4.2': ['/score'],
     },
+    entries: {},
     context: { note: ['/level'] },
     input: ['/files'],
     task: [''],

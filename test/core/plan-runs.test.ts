@@ -40,11 +40,11 @@ function tooEarly(log: readonly Entry[]): string[] {
     const { address, step, child } = entry.within;
     const running = open.get(address) ?? new Set();
     const before = children.get(address) ?? [];
-    const isBranch = step.type === 'parallel' && child < step.steps.length;
+    const isBranch = step.type === 'map' || (step.type === 'parallel' && child < step.steps.length);
     if (!isBranch && running.size > 0) problems.push(`${entry.address} starts beside ${[...running].join()}`);
     if (isBranch && running.size >= (step.maxConcurrency ?? Infinity))
       problems.push(`${entry.address} is too many`);
-    if ((step.type === 'sequence' || isBranch) && child !== before.length)
+    if ((step.type === 'sequence' || (isBranch && step.type !== 'map')) && child !== before.length)
       problems.push(`${entry.address} is out of order`);
     // An attempt's address names the step it is of before the tilde.
     if (ended.has(address.replace(/~\d+$/, '')))
@@ -109,12 +109,15 @@ test(`${RUNS} plans with random failures, decisions and cancellations keep every
       // Nobody fails in silence.
       expect(unreported(run)).toEqual([]);
       seen.add(run.cancelled ? 'cancelled' : (run.outcome?.type ?? 'none'));
-      for (const entry of run.log) if (entry.what === 'decided') seen.add(entry.decided.kind);
+      for (const entry of run.log) {
+        if (entry.what === 'decided') seen.add(entry.decided.kind);
+        if (entry.what === 'start' && entry.within?.step.type === 'map') seen.add('entry');
+      }
     }),
     { numRuns: RUNS, endOnFailure: true },
   );
   // The runs came upon everything that there is to come upon.
-  const expected = ['done', 'failed', 'skipped', 'left-out', 'cancelled'];
+  const expected = ['done', 'failed', 'skipped', 'left-out', 'cancelled', 'entry'];
   const kinds = ['condition', 'route', 'hand-off', 'loop', 'quorum', 'vote', 'best', 'limit'];
   expect([...seen].toSorted()).toEqual([...expected, ...kinds].toSorted());
 });

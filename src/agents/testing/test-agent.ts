@@ -13,6 +13,9 @@ export interface TestGiven extends Omit<MemoryContextOptions, 'model'> {
   readonly input?: JsonObject;
   /** The step's input, checked by the manifest's input schema. */
   readonly options?: Json;
+  /** In a map: the entry, and its index from 0. */
+  readonly item?: Json;
+  readonly index?: number;
   /** Outputs that came before, by address. */
   readonly previous?: Readonly<Record<string, Json>>;
   /** The model's replies in order, or a provider. */
@@ -55,11 +58,13 @@ export async function testAgent<Output>(
 }
 
 /** A task as a worker hands it over. */
-function givenTask({ task, input, options, previous }: TestGiven): AgentTask {
+function givenTask({ task, input, options, previous, item, index }: TestGiven): AgentTask {
   return {
     text: task ?? 'Do something useful.',
     input: input ?? {},
     options: options ?? null,
+    ...(item === undefined ? {} : { item }),
+    ...(index === undefined ? {} : { index }),
     previous: Object.entries(previous ?? {}).map(([address, output]) => ({
       agent: address,
       address,

@@ -9,6 +9,7 @@ import { outputOf, type Visit } from '../strategies/strategy';
  */
 export function compressed(step: CompositeStep, visits: readonly Visit[]): readonly Visit[] {
   if (step.type === 'parallel') return visits;
+  if (step.type === 'map') return visits.map(withoutLeaves);
   const kept = new Set([
     visits.findLastIndex((visit) => outputOf(visit) !== undefined),
     visits.findLastIndex((visit) => !isRouter(step, visit.child) && outputOf(visit) !== undefined),
@@ -31,4 +32,11 @@ export function compressed(step: CompositeStep, visits: readonly Visit[]): reado
       },
     };
   });
+}
+
+/** What an entry's steps have left nobody sees who comes after. */
+function withoutLeaves(visit: Visit): Visit {
+  const { child, outcome } = visit;
+  if (outcome?.type !== 'done' || outcome.output === undefined) return visit;
+  return { child, outcome: { type: 'done', output: outcome.output } };
 }

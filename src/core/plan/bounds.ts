@@ -1,6 +1,7 @@
 import type { Step } from '../../protocol/plan';
 import type { RunBounds } from '../../protocol/run';
 import { DEFAULTS } from '../../protocol/limits';
+import { partsOf } from '../addresses';
 import { childrenOf } from '../strategies/children';
 
 /** How many agent executions a step can come to at worst, attempts of agents not counted, child runs included. */
@@ -33,6 +34,14 @@ function onceThrough(step: Step): number {
     case 'wait':
       return 0;
   }
+}
+
+/** How many outputs of agents a plan can have at once: those of a map for each of its entries. */
+export function outputsAtOnce(step: Step): number {
+  const own = step.type === 'agent' ? 1 : 0;
+  const fallback = typeof step.onFailure === 'object' && 'agent' in step.onFailure.fallback ? 1 : 0;
+  const inner = sum(partsOf(step).map(outputsAtOnce));
+  return own + fallback + (step.type === 'map' ? (step.maxItems ?? DEFAULTS.mapItems) * inner : inner);
 }
 
 /** What a child run may do, once its parent has made so many executions; undefined where it may not be started. */

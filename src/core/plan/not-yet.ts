@@ -12,11 +12,11 @@ function problemsAt({ step, path }: Place): readonly PlanProblem[] {
   const field = fieldNotYet(step);
   if (field === undefined) return [];
   const hint =
-    'use agent, sequence, parallel, adaptive, loop and run steps, timers, and waits for the context';
+    'use agent, sequence, parallel, adaptive, loop, map and run steps, timers, and waits for the context';
   return [{ path: `${path}.${field}`, message: 'cannot be carried out yet', hint }];
 }
 
 function fieldNotYet(step: Step): string | undefined {
-  if (step.type === 'map' || step.type === 'approval') return 'type';
+  if (step.type === 'approval') return 'type';
   return step.type === 'wait' && step.for === 'message' ? 'for' : undefined;
 }

@@ -5,8 +5,8 @@ import type { Wanted } from './comparisons';
 import type { Place } from './places';
 import { type Catalogue, listed, type PlanProblem } from './problem';
 import { type Read, readsOf } from './reads';
-import { isList, isObject, mayBe, mayEqual, schemasAt, typesInWords } from './schema';
-import { findIn, type Found } from './shapes';
+import { EACH, isList, isObject, mayBe, mayEqual, schemasAt, type Token, typesInWords } from './schema';
+import { type EntryShape, findIn, type Found } from './shapes';
 
 /** What is wrong with where a plan looks: at nothing, at what a schema excludes, or for what can never stand there. */
 export function readProblems(root: Place, catalogue: Catalogue): readonly PlanProblem[] {
@@ -34,11 +34,28 @@ function problemsOf(read: Read, catalogue: Catalogue): readonly PlanProblem[] {
   ];
 }
 
-function schemasOf(found: Found, { agents }: Catalogue): readonly JsonObject[] {
+function schemasOf(found: Found, catalogue: Catalogue): readonly JsonObject[] {
   if ('schema' in found) return schemasAt(found.schema, found.tokens);
-  const agent = found.at.kind === 'made' ? found.at.agent : undefined;
-  const schema = agent === undefined ? undefined : agents.get(agent)?.outputSchema;
-  return schemasAt(schema ?? {}, found.tokens);
+  return schemasIn(found.at, found.tokens, catalogue);
+}
+
+function schemasIn(
+  shape: EntryShape['of'],
+  tokens: readonly Token[],
+  catalogue: Catalogue,
+): readonly JsonObject[] {
+  switch (shape.kind) {
+    case 'entry':
+      return schemasIn(shape.of, [...shape.tokens, EACH, ...tokens], catalogue);
+    case 'schema':
+      return schemasAt(shape.schema, tokens);
+    case 'open':
+      return schemasAt({}, tokens);
+    case 'made': {
+      const agent = shape.agent === undefined ? undefined : catalogue.agents.get(shape.agent);
+      return schemasAt(agent?.outputSchema ?? {}, tokens);
+    }
+  }
 }
 
 function mayGive(schema: JsonObject, wanted: Wanted): boolean {
@@ -65,6 +82,7 @@ function madeBy(found: readonly Found[]): string {
   const agents = found.flatMap((one) =>
     'at' in one && one.at.kind === 'made' && one.at.agent !== undefined ? [`"${one.at.agent}"`] : [],
   );
+  if (found.some((one) => 'at' in one && one.at.kind === 'entry')) return 'an entry';
   return agents.length === 0 ? 'the output' : `the output of ${[...new Set(agents)].join(' or ')}`;
 }
 
@@ -128,6 +146,7 @@ function tooMany(reads: readonly Read[], { path }: Place): readonly PlanProblem[
 
 function sourceOf(at: Extract<Found, { at: object }>['at']): string {
   if (at.kind === 'made') return `the output of step ${at.address}`;
+  if (at.kind === 'entry') return `an entry of step ${at.map}`;
   if (at.source === undefined) return 'an entry';
   return at.source.from === 'context' ? `the context's "${at.source.key}"` : `the ${at.source.from}`;
 }

@@ -50,8 +50,8 @@ function collect(place: Place, view: View, collector: Collector): void {
 
 /** What the children of a step see: in what goes round, also what came of an earlier round. */
 function insideView(place: Place, view: View, { produced }: Collector): View {
-  const { step } = place;
-  if (step.type === 'map') return { ...view, item: entriesOf(step.over, view) };
+  const { step, address } = place;
+  if (step.type === 'map') return { ...view, item: entriesOf(step, address, view) };
   if (step.type !== 'adaptive' && step.type !== 'loop') return view;
   return { ...afterAny(view, placesIn(place, produced)), rounds: true };
 }

@@ -15,8 +15,12 @@ export function viewOf(root: JsonObject): SchemaView {
   return { root, looks: LOOKS };
 }
 
+/** In place of an index: whichever entry. */
+export const EACH: unique symbol = Symbol('each');
+export type Token = string | typeof EACH;
+
 /** The schemas of what can stand at a pointer of a document of this schema; none where the schema excludes it. */
-export function schemasAt(root: JsonObject, tokens: readonly string[]): readonly JsonObject[] {
+export function schemasAt(root: JsonObject, tokens: readonly Token[]): readonly JsonObject[] {
   const view = viewOf(root);
   let at: readonly JsonObject[] = variantsOf(root, view);
   for (const token of tokens)
@@ -41,7 +45,8 @@ function resolved(ref: string, { root }: SchemaView): Json | undefined {
   return valueAt(root, tokensOf(ref.slice(1)));
 }
 
-function inside(schema: JsonObject, token: string): readonly Json[] {
+function inside(schema: JsonObject, token: Token): readonly Json[] {
+  if (token === EACH) return mayBe(schema, 'array') ? [...anyEntry(schema)] : [];
   const property = isObject(schema['properties']) ? ownValue(schema['properties'], token) : undefined;
   if (property !== undefined) return [property];
   const objects = mayBe(schema, 'object') ? (schema['additionalProperties'] ?? ANYTHING) : false;
@@ -54,6 +59,11 @@ function entrySchema(schema: JsonObject, token: string): Json {
   if (!isIndex(token)) return false;
   const first = isList(schema['prefixItems']) ? schema['prefixItems'][Number(token)] : undefined;
   return first ?? schema['items'] ?? ANYTHING;
+}
+
+function anyEntry(schema: JsonObject): readonly Json[] {
+  const { prefixItems, items = ANYTHING } = schema;
+  return [...(isList(prefixItems) ? prefixItems : []), items].filter((found) => found !== false);
 }
 
 type TypeName = 'object' | 'array' | 'string' | 'number' | 'boolean' | 'null';

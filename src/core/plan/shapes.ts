@@ -15,8 +15,17 @@ export type Shape =
   | { readonly kind: 'record'; readonly fields: { readonly [key: string]: Shape } }
   | { readonly kind: 'list'; readonly entries: Shape }
   | { readonly kind: 'any'; readonly of: readonly Shape[] }
+  | EntryShape
   /** Anything, from outside the plan. */
   | { readonly kind: 'open'; readonly source?: Source };
+
+/** An entry of what stands at a place of something, for the map at an address. */
+export interface EntryShape {
+  readonly kind: 'entry';
+  readonly map: string;
+  readonly of: Extract<Shape, { kind: 'made' | 'open' | 'schema' | 'entry' }>;
+  readonly tokens: readonly string[];
+}
 
 /** What facts are extracted from, beside outputs. */
 export type Source =
@@ -67,7 +76,7 @@ function visit(place: Place, parent: Step | undefined, all: Map<string, Produced
     // A timer has no output, though its fallback may have one.
     certain: made !== undefined && step.when === undefined && !isTolerated(step, parent),
     leaves: joined([
-      ...(step.type === 'run' ? [] : children.map(({ leaves }) => leaves)),
+      ...(step.type === 'run' || step.type === 'map' ? [] : children.map(({ leaves }) => leaves)),
       name === undefined || own === undefined ? {} : { [name]: own },
     ]),
   };
@@ -95,6 +104,7 @@ export function anyOf(shapes: readonly Shape[]): Shape {
 function shapeOf(place: Place, children: readonly Produced[]): Shape | undefined {
   const { step, address } = place;
   const shapes = children.flatMap(({ shape }) => shape ?? []);
+  const certain = children.every((child) => child.certain);
   switch (step.type) {
     case 'agent':
       return { kind: 'made', address, agent: step.agent };
@@ -109,7 +119,7 @@ function shapeOf(place: Place, children: readonly Produced[]): Shape | undefined
     case 'loop':
       return anyOf([...shapes, NOTHING]);
     case 'map':
-      return { kind: 'list', entries: anyOf(shapes) };
+      return { kind: 'list', entries: anyOf([...shapes, ...(certain ? [] : [NOTHING])]) };
     case 'run':
       return { kind: 'made', address };
     case 'approval':
@@ -150,7 +160,7 @@ function withFallback({ step, address }: Place, own: Shape | undefined): Shape |
 
 /** What a pointer into a shape comes to: a place in a document, something fixed, or the outside of one. */
 export type Found =
-  | { readonly at: Extract<Shape, { kind: 'made' | 'open' }>; readonly tokens: readonly string[] }
+  | { readonly at: Extract<Shape, { kind: 'made' | 'open' | 'entry' }>; readonly tokens: readonly string[] }
   | { readonly schema: JsonObject; readonly tokens: readonly string[] };
 
 /** Everything that can stand there; nothing where the shape excludes it. */
@@ -159,6 +169,7 @@ export function findIn(shape: Shape, tokens: readonly string[]): readonly Found[
   switch (shape.kind) {
     case 'made':
     case 'open':
+    case 'entry':
       return [{ at: shape, tokens }];
     case 'schema':
       return [{ schema: shape.schema, tokens }];
@@ -176,5 +187,30 @@ export function findIn(shape: Shape, tokens: readonly string[]): readonly Found[
     case 'list':
       if (first === undefined) return [{ schema: { type: 'array' }, tokens: [] }];
       return isIndex(first) ? findIn(shape.entries, rest) : [];
+  }
+}
+
+/** What the entries of the list are that stands at a place of a shape, as the map at an address sees them. */
+export function entriesIn(shape: Shape, tokens: readonly string[], map: string): Shape {
+  const [first, ...rest] = tokens;
+  switch (shape.kind) {
+    case 'made':
+    case 'open':
+    case 'schema':
+    case 'entry':
+      return { kind: 'entry', map, of: shape, tokens };
+    case 'fixed': {
+      const json = valueAt(shape.json, tokens);
+      const entries: readonly Json[] = Array.isArray(json) ? json : [];
+      return anyOf(entries.map((entry) => ({ kind: 'fixed', json: entry })));
+    }
+    case 'any':
+      return anyOf(shape.of.map((one) => entriesIn(one, tokens, map)));
+    case 'record': {
+      const field = first === undefined ? undefined : ownValue(shape.fields, first);
+      return field === undefined ? anyOf([]) : entriesIn(field, rest, map);
+    }
+    case 'list':
+      return first === undefined ? shape.entries : entriesIn(shape.entries, rest, map);
   }
 }

@@ -1,6 +1,7 @@
+import type { MapStep } from '../../protocol/plan';
 import { ownValue, pointerOf, tokensOf } from '../pointer';
 import { listed } from './problem';
-import { anyOf, joined, OPEN, type Produced, type Shape, type Source } from './shapes';
+import { anyOf, entriesIn, joined, OPEN, type Produced, type Shape, type Source } from './shapes';
 
 /** What predicates of a step can see, before anything has run. */
 export interface View {
@@ -116,9 +117,8 @@ function inOutputs(name: string | undefined, rest: readonly string[], { outputs 
   };
 }
 
-/** What the entries of a map's list are. */
-export function entriesOf(over: string, view: View): Shape {
+/** What the entries are that the map at an address goes over. */
+export function entriesOf({ over }: MapStep, address: string, view: View): Shape {
   const target = locate(over, view);
-  if (!('shape' in target) || target.tokens.length > 0) return OPEN;
-  return target.shape.kind === 'list' ? target.shape.entries : OPEN;
+  return 'shape' in target ? entriesIn(target.shape, target.tokens, address) : OPEN;
 }

@@ -1,16 +1,21 @@
 import type { Value } from '../../protocol/json';
 import type { CompositeStep, Step } from '../../protocol/plan';
+import type { Entry } from '../entries';
 import type { Scope, World } from '../scope';
 import { outputName } from './branch-keys';
 import { isAggregator, isRouter } from './children';
 import { lastOutput, type Visit } from './strategy';
 
-/** What a child that is about to start sees: all that came before it; a branch of a parallel step only what came before the step. */
-export function scopeOfChild(
-  { step, child }: { readonly step: CompositeStep; readonly child: number },
-  visits: readonly Visit[],
-  scope: Scope,
-): Scope {
+/** A child, by its step; in a map for which entry. */
+export interface ChildOf {
+  readonly step: CompositeStep;
+  readonly child: number;
+  readonly entry?: Entry | undefined;
+}
+
+/** What a child that is about to start sees: all that came before it; what stands beside others only what came before the step. */
+export function scopeOfChild({ step, child, entry }: ChildOf, visits: readonly Visit[], scope: Scope): Scope {
+  if (step.type === 'map') return { ...scope, ...entry };
   if (step.type === 'parallel' && !isAggregator(step, child)) return scope;
   return scopeAfter(step, visits, { scope, underWay: isRouter(step, child) ? 0 : 1 });
 }
@@ -46,8 +51,9 @@ function scopeAfter(
   };
 }
 
-/** In the order of starts, but in plan order where all start at once. */
+/** In the order of starts, but in plan order where all start at once. What an entry's steps leave is the entry's alone. */
 function leftBy({ type }: Step, visits: readonly Visit[]): Record<string, Value> {
+  if (type === 'map') return {};
   const order = type === 'parallel' ? visits.toSorted((a, b) => a.child - b.child) : visits;
   return Object.assign(
     {},

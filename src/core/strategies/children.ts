@@ -9,7 +9,7 @@ export function isComposite(step: Step): step is CompositeStep {
   return COMPOSITES.has(step.type);
 }
 
-const COMPOSITES: ReadonlySet<Step['type']> = new Set(['sequence', 'parallel', 'adaptive', 'loop']);
+const COMPOSITES: ReadonlySet<Step['type']> = new Set(['sequence', 'parallel', 'adaptive', 'loop', 'map']);
 
 /** A step's children as its strategy numbers them; an aggregating or routing agent is the one after the others. */
 export function childrenOf(step: CompositeStep): readonly Step[] {
@@ -21,8 +21,14 @@ export function childrenOf(step: CompositeStep): readonly Step[] {
     case 'adaptive':
       return [...step.options.map((option) => option.step), ...routerOf(step)];
     case 'loop':
+    case 'map':
       return [step.step];
   }
+}
+
+/** Whether a step's children stand beside each other, rather than one after another. */
+export function areBeside({ type }: CompositeStep): boolean {
+  return type === 'parallel' || type === 'map';
 }
 
 /** Whether a child is its step's aggregator rather than one of the steps themselves. */

@@ -3,6 +3,7 @@ import { EMPTY_WORLD, type World } from '../scope';
 import { adaptive } from './adaptive';
 import { childrenOf } from './children';
 import { loop } from './loop';
+import { map } from './map';
 import { parallel } from './parallel';
 import { sequential } from './sequential';
 import type { Decision, Visit } from './strategy';
@@ -19,5 +20,7 @@ export function decide(step: CompositeStep, visits: readonly Visit[], world: Wor
       return adaptive({ step, children, visits, world });
     case 'loop':
       return loop({ step, children, visits, world });
+    case 'map':
+      return map({ step, children, visits, world });
   }
 }

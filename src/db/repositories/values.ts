@@ -1,18 +1,24 @@
 import { AppError } from '../../protocol/failures';
-import type { BlobRef, Json, Value } from '../../protocol/json';
+import type { BlobPart, BlobRef, Json, Value } from '../../protocol/json';
 import { LIMITS } from '../../protocol/limits';
 import { isDeeperThan } from '../../core/text';
 import { encode } from '../encode';
+import { tokensOf, valueAt } from '../../core/pointer';
 import type { Blobs } from './blobs';
+import { Documents } from './documents';
 
 const MEDIA_TYPE = 'application/json';
 
 /** JSON values: small ones inline, large ones as blobs. */
 export function createValues(blobs: Blobs) {
+  const documents = new Documents(async (tenantId, ref) => parsed(ref, await blobs.get(tenantId, ref)));
+  const part = async (tenantId: string, { of, pointer }: BlobPart): Promise<Json> =>
+    structuredClone(valueAt(await documents.get(tenantId, of), tokensOf(pointer)) ?? null);
   // One after the other: a wide record must not take every connection of the pool at once.
   const load = async (tenantId: string, value: Value): Promise<Json> => {
     if ('inline' in value) return value.inline;
     if ('ref' in value) return parsed(value.ref, await blobs.get(tenantId, value.ref));
+    if ('part' in value) return part(tenantId, value.part);
     if ('list' in value) {
       const items: Json[] = [];
       for (const item of value.list) items.push(await load(tenantId, item));

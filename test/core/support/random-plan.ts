@@ -67,6 +67,8 @@ interface Seen {
   /** Whether the last output is an agent's. */
   readonly last: boolean;
   readonly rounds: boolean;
+  /** In a map: whether an entry is an agent's output, or one of the context's. */
+  readonly item?: 'verdict' | 'file' | undefined;
 }
 
 interface Made {
@@ -90,7 +92,7 @@ export class PlanMaker {
   }
 
   private step(seen: Seen, depth: number): Made {
-    const made = depth <= 1 ? this.leaf(seen) : this.composite(seen, depth);
+    const made = depth <= 1 ? this.leaf() : this.composite(seen, depth);
     const { step } = made;
     const options = {
       ...(this.random.chance(0.12) ? { when: this.predicate(seen) } : {}),
@@ -103,7 +105,7 @@ export class PlanMaker {
     return worstCase(whole.step) > WORST ? this.agent() : whole;
   }
 
-  private leaf(seen: Seen): Made {
+  private leaf(): Made {
     if (this.random.chance(0.88)) return this.agent();
     const step = this.random.pick<Step>([
       { type: 'wait', for: 'timer', durationMs: 1_000 },
@@ -112,10 +114,9 @@ export class PlanMaker {
       { type: 'approval', prompt: 'Go on?', timeoutMs: 60_000 },
       { type: 'run', plan: { type: 'agent', agent: 'alpha' } },
       { type: 'run', stored: { name: 'stored' } },
-      { type: 'map', over: '/context/list', maxItems: 3, step: this.agent(seen.names.length > 2).step },
     ]);
     const silent = step.type === 'wait' && step.for === 'timer';
-    return { step, names: [], verdict: silent ? undefined : step.type !== 'approval' && step.type !== 'map' };
+    return { step, names: [], verdict: silent ? undefined : step.type !== 'approval' };
   }
 
   private agent(named = this.random.chance(0.3)): Made {
@@ -130,7 +131,7 @@ export class PlanMaker {
   }
 
   private composite(seen: Seen, depth: number): Made {
-    switch (this.random.below(5)) {
+    switch (this.random.below(6)) {
       case 0:
       case 1:
         return this.sequence(seen, depth);
@@ -138,6 +139,8 @@ export class PlanMaker {
         return this.parallel(seen, depth);
       case 3:
         return this.adaptive(seen, depth);
+      case 4:
+        return this.map(seen, depth);
       default:
         return this.loop(seen, depth);
     }
@@ -242,6 +245,33 @@ export class PlanMaker {
     return { step, names: body.names, verdict: body.verdict ?? false };
   }
 
+  /** Over a list of the context, in a blob or not, over a list in an entry, or over what branches have made. */
+  private map(seen: Seen, depth: number): Made {
+    const branches = this.random.chance(0.3);
+    const over = branches
+      ? '/last'
+      : this.random.pick([
+          '/context/files',
+          '/context/kept/files',
+          '/input/missing',
+          ...(seen.item === 'file' ? ['/item/parts'] : []),
+        ]);
+    const item = branches ? 'verdict' : over === '/input/missing' ? undefined : 'file';
+    const body = this.step({ ...seen, item, last: seen.last && !branches }, depth - 1);
+    const step: Step = {
+      type: 'map',
+      over,
+      step: body.step,
+      maxItems: 1 + this.random.below(5),
+      ...(this.random.chance(0.4) ? { maxConcurrency: 1 + this.random.below(3) } : {}),
+    };
+    if (!branches) return { step, names: [], verdict: false };
+    const steps = Array.from({ length: 1 + this.random.below(3) }, () => this.agent().step);
+    const first: Step = { type: 'parallel', steps, aggregate: 'concat', onFailure: 'fail' };
+    const names = steps.map((one) => outputName(one) ?? '');
+    return { step: { type: 'sequence', steps: [first, step] }, names, verdict: false };
+  }
+
   private onFailure(): NonNullable<Step['onFailure']> {
     return this.random.pick([
       'fail',
@@ -251,12 +281,18 @@ export class PlanMaker {
     ] as const);
   }
 
-  private predicate({ names, last, rounds }: Seen): Predicate {
-    const places = [...names.map((name) => `/outputs/${name}`), ...(last ? ['/last', '/last', '/last'] : [])];
+  private predicate({ names, last, rounds, item }: Seen): Predicate {
+    const places = [
+      ...names.map((name) => `/outputs/${name}`),
+      ...(last ? ['/last', '/last', '/last'] : []),
+      ...(item === 'verdict' ? ['/item', '/item'] : []),
+    ];
     const open: Predicate[] = [
       { op: 'eq', pointer: '/input/mode', value: 'fast' },
       { op: 'gte', pointer: '/context/note/level', value: this.random.below(4) },
       { op: 'prefix', pointer: '/task', value: 'Do' },
+      ...(item === undefined ? [] : [{ op: 'lt', pointer: '/index', value: 2 } as const]),
+      ...(item === 'file' ? FILES : []),
       ...(rounds ? [{ op: 'lt', pointer: '/iteration', value: 3 } as const] : []),
     ];
     const asked = places.map((place): Predicate => {
@@ -283,6 +319,12 @@ export class PlanMaker {
     return `step-${this.ids}`;
   }
 }
+
+const FILES: readonly Predicate[] = [
+  { op: 'gte', pointer: '/item/level', value: 2 },
+  { op: 'prefix', pointer: '/item/name', value: 'x'.repeat(200) },
+  { op: 'exists', pointer: '/item/parts/0' },
+];
 
 function exists(pointer: string): Predicate {
   return { op: 'exists', pointer };

@@ -1,9 +1,11 @@
 import { attemptAddress, childAddress, ROOT_ADDRESS, visitAddress } from '../../../src/core/addresses';
 import { leftOut } from '../../../src/core/condition';
-import { factsOf, type Facts } from '../../../src/core/facts';
+import { type Entry as ListEntry, entryAt, lengthOf, within } from '../../../src/core/entries';
+import { factsOf, type Facts, joinedFacts, partKey } from '../../../src/core/facts';
 import { consequenceOf } from '../../../src/core/on-failure';
 import { factsWanted, factsWantedAt, type FactsWanted } from '../../../src/core/plan/facts-wanted';
-import { type Scope, type World } from '../../../src/core/scope';
+import { tokensOf, valueAt } from '../../../src/core/pointer';
+import { documentOf, type Scope, type World } from '../../../src/core/scope';
 import { decide } from '../../../src/core/strategies';
 import { childrenOf, isComposite } from '../../../src/core/strategies/children';
 import { leavesOf, scopeOfChild } from '../../../src/core/strategies/child-scope';
@@ -44,6 +46,12 @@ interface Leaf {
 }
 
 type Done = (outcome: StepOutcome) => void;
+
+/** What a map goes over; no list has no length. */
+interface SimulatedList {
+  readonly length: number | null;
+  readonly entry: (index: number) => ListEntry;
+}
 
 export interface Chances {
   /** That an execution finally fails. */
@@ -95,13 +103,26 @@ export class Simulation {
 
   private root(): Place {
     const note = { level: this.random.below(4) };
+    const files = this.files(2);
     const scope: Scope = {
       task: this.stored(this.random.pick(['Do it', 'Think']), this.wanted.task),
       input: this.stored({ mode: this.random.pick(['fast', 'mode-0', 'slow']) }, this.wanted.input),
-      context: { note: this.stored(note, this.wanted.context['note'] ?? []), list: { inline: [1, 2] } },
+      context: {
+        note: this.stored(note, this.wanted.context['note'] ?? []),
+        files: this.stored(files, this.wanted.context['files'] ?? []),
+        kept: this.stored({ files }, this.wanted.context['kept'] ?? []),
+      },
       outputs: {},
     };
     return { step: this.plan, address: ROOT_ADDRESS, scope };
+  }
+
+  private files(depth: number): Json[] {
+    return Array.from({ length: this.random.below(5) }, () => ({
+      name: this.random.pick(['a', 'x'.repeat(300)]),
+      level: this.random.below(4),
+      ...(depth > 0 ? { parts: this.files(depth - 1) } : {}),
+    }));
   }
 
   private settleOne(failure: number): void {
@@ -145,6 +166,10 @@ export class Simulation {
 
   private loaded(value: Value): Value {
     if ('ref' in value) return { inline: this.blobs.get(value.ref.blob) ?? null };
+    if ('part' in value) {
+      const { of, pointer } = value.part;
+      return { inline: valueAt(this.blobs.get(of.blob) ?? null, tokensOf(pointer)) ?? null };
+    }
     if ('list' in value) return { list: value.list.map((one) => this.loaded(one)) };
     return 'record' in value ? { record: this.allLoaded(value.record) } : value;
   }
@@ -154,7 +179,7 @@ export class Simulation {
   }
 
   private loadedScope(scope: Scope): Scope {
-    const { task, input, context, outputs, last } = scope;
+    const { task, input, context, outputs, last, item } = scope;
     return {
       ...scope,
       task: this.loaded(task),
@@ -162,6 +187,7 @@ export class Simulation {
       context: this.allLoaded(context),
       outputs: this.allLoaded(outputs),
       ...(last === undefined ? {} : { last: this.loaded(last) }),
+      ...(item === undefined ? {} : { item: this.loaded(item) }),
     };
   }
 
@@ -248,11 +274,34 @@ export class Simulation {
     return () => undefined;
   }
 
+  /** What a map goes over. Of what lies in a blob the facts of the entries are learned, no more. */
+  list({ step, address, scope }: Place & { readonly step: CompositeStep }): SimulatedList | undefined {
+    if (step.type !== 'map') return undefined;
+    const value = within(documentOf(scope), tokensOf(step.over));
+    if (value === undefined) return { length: null, entry: (index) => ({ item: { inline: null }, index }) };
+    const length = lengthOf(value);
+    const entry = (index: number): ListEntry => entryAt(value, index);
+    if (length !== undefined) return { length, entry };
+    const loaded = lengthOf(this.loaded(value)) ?? null;
+    const wanted = factsWantedAt(this.wanted, address, 'entries');
+    for (let index = 0; index < (loaded ?? 0); index += 1) {
+      const { item } = entry(index);
+      const json = this.loaded(item);
+      if ('part' in item && 'inline' in json)
+        this.facts = joinedFacts(this.facts, { [partKey(item.part)]: factsOf(json.inline, wanted) });
+    }
+    return { length: loaded, entry };
+  }
+
   /** What the strategy decides; with everything loaded it must decide the same. */
-  decision(step: CompositeStep, visits: readonly Visit[], scope: Scope) {
-    const world: World = { scope, facts: this.facts };
+  decision(step: CompositeStep, visits: readonly Visit[], { scope, entries }: Omit<World, 'facts'>) {
+    const world: World = { scope, facts: this.facts, entries };
     const decision = decide(step, visits, world);
-    const told = decide(step, this.loadedVisits(visits), { scope: this.loadedScope(scope), facts: {} });
+    const told = decide(step, this.loadedVisits(visits), {
+      scope: this.loadedScope(scope),
+      facts: {},
+      entries,
+    });
     const gist = (of: typeof decision): string => JSON.stringify({ ...of, output: null });
     if (gist(decision) !== gist(told))
       this.problems.push(`${gist(decision)} with facts, ${gist(told)} with all loaded`);
@@ -264,6 +313,7 @@ export class Simulation {
 class Composite {
   private readonly visits: Visit[] = [];
   private readonly stops: (() => void)[] = [];
+  private readonly list: SimulatedList | undefined;
   private deciding = false;
   private ended = false;
 
@@ -272,7 +322,15 @@ class Composite {
     private readonly place: Place & { readonly step: CompositeStep },
     private readonly done: (outcome: StepOutcome, own: boolean) => void,
   ) {
-    this.advance();
+    this.list = run.list(place);
+    if (this.list?.length === null) {
+      this.ended = true;
+      done({ type: 'failed', failure: { code: 'STEP_INPUT_INVALID', message: 'no list' } }, true);
+    } else this.advance();
+  }
+
+  private get world(): Omit<World, 'facts'> {
+    return { scope: this.place.scope, entries: this.list?.length ?? undefined };
   }
 
   readonly stop = (): void => {
@@ -291,8 +349,8 @@ class Composite {
 
   /** Whether there is more to decide at once. */
   private turn(): boolean {
-    const { step, scope, address } = this.place;
-    const decision = this.run.decision(step, this.visits, scope);
+    const { step, address } = this.place;
+    const decision = this.run.decision(step, this.visits, this.world);
     if ('decided' in decision)
       for (const decided of decision.decided ?? []) this.run.log.push({ what: 'decided', address, decided });
     switch (decision.type) {
@@ -310,7 +368,7 @@ class Composite {
       case 'fail': {
         const own = firstFailure(this.visits) === undefined;
         this.stop();
-        if (this.run.decision(step, this.visits, scope).type !== decision.type)
+        if (this.run.decision(step, this.visits, this.world).type !== decision.type)
           this.run.problems.push(`the end is not final at ${address}`);
         if (decision.type === 'fail') this.done({ type: 'failed', failure: decision.failure }, own);
         else
@@ -327,7 +385,8 @@ class Composite {
     const { step: parent, scope, address } = this.place;
     const step = childrenOf(parent)[child];
     if (step === undefined) return void this.run.problems.push(`no child ${child} at ${address}`);
-    const seen = scopeOfChild({ step: parent, child }, this.visits, scope);
+    const entry = this.list?.entry(this.visits.length);
+    const seen = scopeOfChild({ step: parent, child, entry }, this.visits, scope);
     const index = this.visits.push({ child }) - 1;
     const place = { step, parent, scope: seen, address: visitAddress(this.place, this.visits, index) };
     this.run.log.push({

@@ -134,6 +134,49 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     input: { mode: 'fast', filler: 'y'.repeat(20_000) },
   },
   timer: { plan: sequence([says({ a: 1 }), { type: 'wait', for: 'timer', durationMs: 30 }, says({ b: 1 })]) },
+  map: {
+    plan: sequence([
+      agent('large', { input: { list: [{ n: 1 }, { n: 2 }, { n: 3 }] } }),
+      {
+        type: 'map',
+        over: '/last/list',
+        maxConcurrency: 2,
+        step: sequence(
+          [
+            says({ a: 1 }, { when: { op: 'ne', pointer: '/item/n', value: 2 } }),
+            agent('broken', { ...once, when: { op: 'eq', pointer: '/item/n', value: 3 } }),
+          ],
+          { onFailure: 'skip' },
+        ),
+      },
+      { type: 'map', over: '/input/none', step: says({ b: 1 }), onFailure: { fallback: { value: [1, 2] } } },
+      { type: 'map', over: '/last', step: { type: 'run', plan: says({ c: 1 }) } },
+    ]),
+  },
+  'map-continued': {
+    plan: sequence([
+      agent('large', { input: { list: [{ n: 1 }, { n: 2 }, { n: 3 }, { n: 4 }] } }),
+      {
+        type: 'map',
+        over: '/last/list',
+        maxConcurrency: 2,
+        step: sequence([
+          says({ a: 1 }),
+          { type: 'wait', for: 'timer', durationMs: 900 },
+          says({ b: 1 }, { when: { op: 'gt', pointer: '/item/n', value: 1 } }),
+        ]),
+      },
+    ]),
+    startsPerHistory: 4,
+  },
+  'told-at-once': {
+    plan: parallel([
+      says({ a: 1 }),
+      says({ b: 1 }, { when: { op: 'exists', pointer: '/input/mode' } }),
+      sequence([agent('broken', once)]),
+      sequence([{ type: 'wait', for: 'timer', durationMs: 700 }, says({ c: 1 })]),
+    ]),
+  },
   'step-timeout': { plan: sequence([agent('waits')], { timeoutMs: 200, onFailure: 'skip' }) },
   'step-retry': {
     plan: sequence([says({ a: 1 }), agent('once-broken', once)], {

@@ -7,6 +7,7 @@ import { select } from './select';
 
 const Source = z.union([
   z.literal('input'),
+  z.literal('item').describe('The entry that this task is about, where it is about one'),
   z.strictObject({ output: z.string().min(1).describe('Address or name of an agent that came before') }),
   z.strictObject({ context: z.string().min(1).max(LIMITS.contextKeyChars).describe('A shared key') }),
 ]);
@@ -30,6 +31,7 @@ export const jsonQuery = defineTool({
 
 async function documentOf(source: z.output<typeof Source>, { task, context }: ToolScope): Promise<Json> {
   if (source === 'input') return task.input;
+  if (source === 'item') return itemOf(task);
   if ('context' in source) {
     const value = await context.context.get(source.context);
     if (value !== undefined) return value;
@@ -42,4 +44,10 @@ async function documentOf(source: z.output<typeof Source>, { task, context }: To
   if (found !== undefined) return found.read();
   const known = previous.map(({ address }) => address).join(', ') || 'none';
   throw new AppError('INPUT_INVALID', `there is no output ${source.output}; there are ${known}`);
+}
+
+function itemOf({ item }: ToolScope['task']): Json {
+  if (item === undefined)
+    throw new AppError('INPUT_INVALID', 'there is no item: the task is not one of a list');
+  return item;
 }

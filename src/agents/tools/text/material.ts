@@ -7,11 +7,12 @@ import type { AgentTask } from '../../base-agent';
 const MOST_CHARS = 400_000;
 const LONG_LINE_CHARS = 80;
 
-/** What came before, and the run's input, as documents for a prompt. */
+/** What came before, and the run's input, or in a map the entry in its place, as documents for a prompt. */
 export async function gatherMaterial(task: AgentTask): Promise<GivenDocument[]> {
   const outputs = await outputsOf(task);
-  const input = readable(task.input);
-  return fitted(input === '' ? outputs : [{ name: 'input', text: input }, ...outputs]);
+  const name = task.item === undefined ? 'input' : 'item';
+  const text = readable(task.item ?? task.input);
+  return fitted(text === '' ? outputs : [{ name, text }, ...outputs]);
 }
 
 /** The earlier agents' outputs as documents, each under its address. */
