@@ -1,19 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client as Postgres } from 'pg';
 import { uuidv7 } from 'uuidv7';
-import { z } from 'zod';
 import type { AgentBus } from '../src/activities/bus/agent-bus';
-import { type AgentClass, type AgentContext, type AgentTask, BaseAgent } from '../src/agents/base-agent';
-import type { AgentManifestInput } from '../src/protocol/agent';
 import { busIdOf } from '../src/core/ids';
-import { RunNotifications } from '../src/db/notifications';
-import { createPool } from '../src/db/pool';
-import { createRepositories, type Repositories } from '../src/db/repositories';
 import { LOCAL_TENANT_ID } from '../src/protocol/run';
-import { createBuses, type OwnedBuses } from '../src/runtime/buses';
-import { Cleanup } from '../src/runtime/cleanup';
-import { temporalTarget } from '../src/runtime/temporal';
 import { type Benchmark, type Figure, figure } from './figures';
+import { attend, type Hall, members, names, openHall, startRun } from './hall';
 import { type Rig, startRig } from './rig';
 
 const PAIRS = 10;
@@ -33,7 +25,7 @@ const TENANT = LOCAL_TENANT_ID;
 export const messages: Benchmark = {
   name: 'messages',
   async run(log) {
-    await using rig = await startRig(log, members());
+    await using rig = await startRig(log, members(MOST_PAIRS));
     await using hall = openHall(rig);
     await printDurability(rig, log);
     const whole = await measure(hall, PAIRS, MEASURED_MS);
@@ -84,54 +76,6 @@ function figures({ rate, bare, single, events }: Measured): readonly Figure[] {
   ];
 }
 
-/** An agent whose only work is to be there until it is told to stop. */
-function members(): readonly AgentClass[] {
-  return Array.from({ length: MOST_PAIRS }, (_, index) => [`s${index}`, `r${index}`])
-    .flat()
-    .map(
-      (name): AgentClass =>
-        class extends BaseAgent<string> {
-          static readonly manifest: AgentManifestInput = {
-            name,
-            version: '1.0.0',
-            description: 'Talks',
-            output: z.string(),
-          };
-
-          async execute(_task: AgentTask, { signal }: AgentContext): Promise<string> {
-            await sleep(3_600_000, undefined, { signal });
-            return 'done';
-          }
-        },
-    );
-}
-
-/** Where senders and receivers are: one process, as a worker's agents are. */
-interface Hall extends AsyncDisposable {
-  readonly rig: Rig;
-  readonly repositories: Repositories;
-  readonly buses: OwnedBuses['buses'];
-}
-
-function openHall(rig: Rig): Hall {
-  const cleanup = new Cleanup();
-  const url = rig.environment['DATABASE_URL'] ?? '';
-  const pool = createPool(url, { size: 30, applicationName: 'ensemble-bench', onError: () => {} });
-  cleanup.defer(() => pool.end());
-  const repositories = createRepositories(pool);
-  const notifications = cleanup.use(new RunNotifications(url, () => {}));
-  const target = temporalTarget(rig.environment);
-  const { buses } = cleanup.use(
-    createBuses({
-      repositories,
-      notifications,
-      target,
-      taskQueue: rig.environment['ENSEMBLE_TASK_QUEUE'] ?? 'ensemble',
-    }),
-  );
-  return { rig, repositories, buses, [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose]() };
-}
-
 /** So many senders and receivers in one run, for a while after they have warmed up. */
 async function measure(hall: Hall, pairs: number, forMs: number) {
   const runId = await startRun(hall, pairs);
@@ -158,12 +102,16 @@ async function send(
   index: number,
   { pairs, isOver }: { readonly pairs: number; readonly isOver: () => boolean },
 ): Promise<void> {
-  const underWay = new Set<Promise<unknown>>();
+  let underWay = 0;
+  let room: (() => void) | undefined;
+  const arrived = (): void => {
+    underWay -= 1;
+    room?.();
+  };
   for (let count = index; !isOver(); count += 1) {
-    const sent = bus.send(`r${count % pairs}`, BODY);
-    underWay.add(sent);
-    void sent.finally(() => underWay.delete(sent));
-    if (underWay.size >= IN_FLIGHT) await Promise.race(underWay);
+    underWay += 1;
+    void bus.send(`r${count % pairs}`, BODY).then(arrived);
+    if (underWay >= IN_FLIGHT) await new Promise<void>((resolve) => (room = resolve));
   }
   await bus.drained();
 }
@@ -198,47 +146,6 @@ async function oneByOne(hall: Hall): Promise<number> {
   const { logged } = await hall.rig.client.messages.counts(runId);
   await hall.rig.client.cancel(runId);
   return (logged / SINGLE_MS) * 1_000;
-}
-
-async function startRun({ rig }: Hall, pairs: number): Promise<string> {
-  const agents = [...names('s', pairs), ...names('r', pairs)];
-  const { runId } = await rig.client.start({ task: 'talk', plan: { strategy: 'parallel', agents } });
-  await rig.client.messages.configure(runId, { mailbox: { limit: 5_000, policy: 'block' } });
-  return runId;
-}
-
-function names(prefix: string, count: number): readonly string[] {
-  return Array.from({ length: count }, (_, index) => `${prefix}${index}`);
-}
-
-async function attend(
-  { repositories, buses }: Hall,
-  { runId, name }: { readonly runId: string; readonly name: string },
-): Promise<AgentBus> {
-  const tokenHash = uuidv7();
-  const opened = await repositories.agentRuns.open(TENANT, {
-    runId,
-    candidateId: uuidv7(),
-    address: `bench-${name}`,
-    agent: name,
-    version: '1.0.0',
-    scheduledAtMs: 1,
-    activityAttempt: 1,
-    tokenHash,
-    worker: 'bench',
-    events: [],
-  });
-  if (opened.outcome !== 'open') throw new Error(`expected an open agent run, not ${opened.outcome}`);
-  const { agentRunId, attempt } = opened;
-  return buses.join({
-    tenantId: TENANT,
-    runId,
-    member: name,
-    agentRunId,
-    turn: 1,
-    attempt,
-    tokenHash,
-  });
 }
 
 async function consumed({ rig }: Hall, runId: string): Promise<number> {

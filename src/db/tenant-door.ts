@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
-import type { Pool, PoolClient } from 'pg';
+import { escapeLiteral, type Pool, type PoolClient } from 'pg';
 import { encode } from './encode';
 import { databaseCode, databaseError, isDatabaseError } from './errors';
 import { EVENTS_CHANNEL, wakeReaders } from './wake';
@@ -45,16 +45,14 @@ export async function withTenant<T>(pool: Pool, tenantId: string, work: (tx: Tx)
   });
 }
 
-/** As `withTenant`, for prepared statements of one's own: work that every message pays for. */
+/** As `withTenant`, for statements of one's own, and entered in one round trip: work that every message pays for. */
 export async function withTenantClient<T>(
   pool: Pool,
   tenantId: string,
   work: (client: PoolClient) => Promise<T>,
 ): Promise<T> {
-  return transaction(pool, async (client) => {
-    await client.query({ name: 'ensemble.enter', text: ENTER, values: [tenantId] });
-    return work(client);
-  });
+  const begin = `begin; select set_config('app.tenant', ${escapeLiteral(tenantId)}, true)`;
+  return transaction(pool, work, begin);
 }
 
 /** The door for what belongs to no tenant: the catalogue of agents. Every tenant table is empty behind it. */
@@ -133,12 +131,16 @@ export interface FunctionCall {
   readonly body: object;
 }
 
-async function transaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
+async function transaction<T>(
+  pool: Pool,
+  work: (client: PoolClient) => Promise<T>,
+  begin = 'begin',
+): Promise<T> {
   const client = await pool.connect().catch((error: unknown) => {
     throw databaseError(error);
   });
   try {
-    await client.query('begin');
+    await client.query(begin);
     const result = await work(client);
     await client.query('commit');
     client.release();

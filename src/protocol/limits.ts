@@ -75,6 +75,7 @@ export const LIMITS = {
   topicSegments: 16,
   publisherChars: 200,
   correlationChars: 200,
+  capabilityChars: 100,
   /** One signal of an outbox; the windows of all members of a run together stay below what one call takes. */
   batchBytes: 128 * 1024,
   windowBytes: 1_536 * 1024,

@@ -57,7 +57,7 @@ const target = {
   /** Every member for whose `{name, agentType, capabilities: {NAME: true}}` the predicate holds. */
   where: Predicate.optional(),
   /** The least busy member that has it. */
-  capability: z.string().min(1).max(100).optional(),
+  capability: z.string().min(1).max(LIMITS.capabilityChars).optional(),
 };
 const TARGETS = ['to', 'topic', 'broadcast', 'where', 'capability'] as const;
 export const TARGET_PROBLEM = `must have exactly one of ${TARGETS.join(', ')}; bus.* has none`;

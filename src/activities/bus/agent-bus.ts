@@ -5,9 +5,10 @@ import type {
   RequestOptions,
   SendOptions,
 } from '../../agents/message-bus';
+import { isDeeperThan } from '../../core/text';
 import type { Repositories } from '../../db/repositories';
 import { AppError } from '../../protocol/failures';
-import type { Json } from '../../protocol/json';
+import { Json } from '../../protocol/json';
 import { LIMITS } from '../../protocol/limits';
 import {
   type HistoryOptions,
@@ -20,14 +21,15 @@ import {
 import { typeProblem } from '../../protocol/message-type';
 import type { Predicate } from '../../protocol/predicate';
 import type { Attendance, Sender } from './buses';
+import { itemProblem } from './check-item';
 import type { MailboxReader } from './mailbox-reader';
 
 interface AgentBusDeps extends Attendance {
   readonly repositories: Repositories;
   readonly openSender: () => Promise<Sender>;
   readonly openReader: () => MailboxReader;
-  /** Gives up what is on its way. */
-  readonly abandon: (reason: Error) => void;
+  /** Gives up what is on its way; called once. */
+  readonly leave: (reason: Error) => void;
 }
 
 const OVER = new AppError('ATTEMPT_FENCED', 'The attempt is over; it says and hears nothing any more');
@@ -39,7 +41,10 @@ const OVER = new AppError('ATTEMPT_FENCED', 'The attempt is over; it says and he
  */
 export class AgentBus implements MessageBus, Disposable {
   private last: Promise<unknown> = Promise.resolve();
+  /** Sends whose turn has not come yet. */
+  private waiting = 0;
   private sender: Promise<Sender> | undefined;
+  private open: Sender | undefined;
   private mailbox: MailboxReader | undefined;
   private failure: Error | undefined;
   private over = false;
@@ -136,8 +141,8 @@ export class AgentBus implements MessageBus, Disposable {
 
   /** Gives up what is not in the log yet. */
   [Symbol.dispose](): void {
+    if (!this.over) this.deps.leave(OVER);
     this.over = true;
-    this.deps.abandon(OVER);
     this.sender?.then(
       (sender) => sender[Symbol.dispose](),
       () => undefined,
@@ -161,9 +166,7 @@ export class AgentBus implements MessageBus, Disposable {
   private async control(type: string, subscription: SubscriptionRequest): Promise<string> {
     const parsed = SubscriptionRequest.safeParse(subscription);
     if (!parsed.success) throw invalid('subscription', parsed.error.issues);
-    return this.inOrder(Promise.resolve({ type, content: { ...subscription } as Json }), (sender, item) =>
-      sender.send(item),
-    );
+    return this.inOrder({ type, content: { ...subscription } as Json }, (sender, item) => sender.send(item));
   }
 
   private async deliver(target: Partial<MessageItem>, content: Json, options: SendOptions): Promise<string> {
@@ -173,17 +176,17 @@ export class AgentBus implements MessageBus, Disposable {
 
   /** Sends in the order of the calls, however long each takes to get ready. */
   private async inOrder(
-    ready: Promise<MessageItem>,
+    ready: MessageItem | Promise<MessageItem>,
     send: (sender: Sender, item: MessageItem) => Promise<string>,
   ): Promise<string> {
-    // Its turn may come long after it has failed.
-    ready.catch(() => undefined);
-    // In an object, since it is the sending that has its turn, and not its end.
-    const turn = this.last.then(async () => ({ sent: send(await this.opened(), await ready) }));
-    this.last = turn.catch(() => undefined);
     try {
+      // Nobody to wait for, which is what nearly every message meets.
+      if (this.open !== undefined && this.waiting === 0 && !(ready instanceof Promise)) {
+        this.assertOpen();
+        return await send(this.open, ready);
+      }
       return await (
-        await turn
+        await this.inTurn(ready, send)
       ).sent;
     } catch (error) {
       // Whoever was told that a message is not one can say another.
@@ -192,13 +195,33 @@ export class AgentBus implements MessageBus, Disposable {
     }
   }
 
+  /** In an object, since it is the sending that has its turn, and not its end. */
+  private inTurn(
+    ready: MessageItem | Promise<MessageItem>,
+    send: (sender: Sender, item: MessageItem) => Promise<string>,
+  ): Promise<{ readonly sent: Promise<string> }> {
+    // Its turn may come long after it has failed.
+    if (ready instanceof Promise) ready.catch(() => undefined);
+    this.waiting += 1;
+    const turn = this.last.then(async () => {
+      try {
+        return { sent: send(await this.opened(), await ready) };
+      } finally {
+        this.waiting -= 1;
+      }
+    });
+    this.last = turn.catch(() => undefined);
+    return turn;
+  }
+
   private async opened(): Promise<Sender> {
     this.assertOpen();
     this.sender ??= this.deps.openSender().catch((error: unknown) => {
       this.sender = undefined;
       throw error;
     });
-    return this.sender;
+    this.open = await this.sender;
+    return this.open;
   }
 
   private assertOpen(): void {
@@ -206,7 +229,14 @@ export class AgentBus implements MessageBus, Disposable {
   }
 
   /** Large bodies go ahead as blobs: a batch carries references to them. */
-  private async small(item: MessageItem, content: Json): Promise<MessageItem> {
+  private small(item: MessageItem, content: Json): MessageItem | Promise<MessageItem> {
+    const fits =
+      !isDeeperThan(content, LIMITS.valueDepth) &&
+      Buffer.byteLength(JSON.stringify(content)) <= LIMITS.messageInlineBytes;
+    return fits ? item : this.stored(item, content);
+  }
+
+  private async stored(item: MessageItem, content: Json): Promise<MessageItem> {
     const { repositories, tenantId } = this.deps;
     const value = await repositories.values.store(tenantId, content, LIMITS.messageInlineBytes);
     const { content: _, ...rest } = item;
@@ -218,8 +248,11 @@ export class AgentBus implements MessageBus, Disposable {
 function checked(target: Partial<MessageItem>, content: Json, options: SendOptions): MessageItem {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const item = { ...target, ...given, content } as MessageItem;
-  const parsed = MessageItem.safeParse(item);
-  if (!parsed.success) throw invalid('message', parsed.error.issues);
+  // The schema itself only where it has something to say, or the check by hand knows no better.
+  if (itemProblem(item, 1) !== undefined || !Json.safeParse(content).success) {
+    const parsed = MessageItem.safeParse(item);
+    if (!parsed.success) throw invalid('message', parsed.error.issues);
+  }
   const problem = typeProblem(item.type, content);
   if (problem !== undefined) throw new AppError('INPUT_INVALID', problem.detail);
   return item;

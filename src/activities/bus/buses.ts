@@ -48,6 +48,8 @@ export type Sender = Publisher & Disposable;
 /** Everything of this process that talks: one outbox for each run, shared by whoever sends in it. */
 export class Buses {
   private readonly shared = new Map<string, SharedOutbox>();
+  /** Attempts at work in this process, by run. */
+  private readonly present = new Map<string, number>();
 
   constructor(private readonly deps: BusesDeps) {}
 
@@ -57,6 +59,7 @@ export class Buses {
     const key = { tenantId, runId };
     const lane = { publisher: agentRunId, turn, attempt, tokenHash };
     const { messages } = this.deps.repositories;
+    this.count(runId, 1);
     return new AgentBus({
       ...this.deps,
       ...attendance,
@@ -64,7 +67,10 @@ export class Buses {
       openSender: async () =>
         this.sender(key, lane, 1 / Math.max(1, await messages.members(tenantId, runId))),
       openReader: () => this.reader({ ...key, member }, { agentRunId, attempt, tokenHash }),
-      abandon: (reason) => this.shared.get(runId)?.outbox.end(lane, reason),
+      leave: (reason) => {
+        this.count(runId, -1);
+        this.shared.get(runId)?.outbox.end(lane, reason);
+      },
     });
   }
 
@@ -94,7 +100,9 @@ export class Buses {
   }
 
   private async sender(key: BusKey, lane: OutboxLane, share: number): Promise<Sender> {
-    const { outbox } = this.take(key, share);
+    const shared = this.take(key, share);
+    const { outbox } = shared;
+    if (lane.tokenHash !== undefined) shared.part = share;
     try {
       const publisher = await this.publisher(key, outbox, lane);
       const dispose = (): void => {
@@ -139,18 +147,29 @@ export class Buses {
     this.shared.delete(runId);
   }
 
+  private count(runId: string, change: number): void {
+    const present = (this.present.get(runId) ?? 0) + change;
+    if (present > 0) this.present.set(runId, present);
+    else this.present.delete(runId);
+  }
+
   private open(key: BusKey): SharedOutbox {
     const { repositories, notifications, signals } = this.deps;
     const watch = notifications.watch(key.runId, MESSAGES_CHANNEL);
     const shared: SharedOutbox = {
       users: 0,
       share: 0,
+      part: 0,
       watch,
       outbox: new Outbox({
         deliver: (batch) => signals.deliver(key, batch),
         progress: (names) => repositories.messages.publishers(key.tenantId, key.runId, names),
         changed: (timeoutMs) => watch.changed(timeoutMs),
-        windowBytes: () => LIMITS.windowBytes * Math.min(1, shared.share),
+        windowBytes: () => {
+          // Members that are here and silent leave their part to the others.
+          const present = (this.present.get(key.runId) ?? 0) * shared.part;
+          return LIMITS.windowBytes * Math.min(1, Math.max(shared.share, present));
+        },
       }),
     };
     return shared;
@@ -161,6 +180,8 @@ interface SharedOutbox {
   users: number;
   /** Of the run's members, how many are here. */
   share: number;
+  /** What one member has. */
+  part: number;
   readonly watch: RunWatch;
   readonly outbox: Outbox;
 }

@@ -37,7 +37,10 @@ const FIELDS: Readonly<Record<string, Check>> = {
   topic: matching(TOPIC, LIMITS.topicChars, 'must be segments between dots'),
   broadcast: (value) => (value === true ? undefined : 'must be true'),
   where: (value) => (Predicate.safeParse(value).success ? undefined : 'must be a predicate'),
-  capability: text,
+  capability: (value) =>
+    typeof value === 'string' && value.length > LIMITS.capabilityChars
+      ? `must have at most ${LIMITS.capabilityChars} characters`
+      : text(value),
   type: matching(TYPE, 64, 'must be lower-case letters, digits, dots and dashes'),
   priority: (value) =>
     PRIORITIES.has(value) ? undefined : `must be one of ${MESSAGE_PRIORITIES.join(', ')}`,

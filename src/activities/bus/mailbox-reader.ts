@@ -39,28 +39,29 @@ export class MailboxReader implements Disposable {
 
   /** The next message that fits; undefined where none has come in time. */
   async receive({ filter, timeoutMs, signal }: ReceiveOptions): Promise<Message | undefined> {
-    const deadline = performance.now() + timeoutMs;
-    for (;;) {
-      if (!this.looked || this.deps.watch.hasChanged) await this.look();
-      const message = await this.take(filter);
-      if (message !== undefined) return message;
-      const left = deadline - performance.now();
-      if (left <= 0) return undefined;
-      await this.deps.watch.changed(Math.min(left, SLEEP_MS), signal);
-      this.looked = false;
-    }
+    const [message] = await this.next(1, { filter, timeoutMs, signal });
+    return message;
   }
 
   /** Everything that waits, at most so many messages; waits for the first. */
-  async receiveMany(most: number, options: ReceiveOptions): Promise<readonly Message[]> {
-    const first = await this.receive(options);
-    const messages: Message[] = first === undefined ? [] : [first];
-    while (messages.length > 0 && messages.length < most) {
-      const next = await this.take(options.filter);
-      if (next === undefined) break;
-      messages.push(next);
+  receiveMany(most: number, options: ReceiveOptions): Promise<readonly Message[]> {
+    return this.next(Math.max(1, most), options);
+  }
+
+  private async next(
+    most: number,
+    { filter, timeoutMs, signal }: ReceiveOptions,
+  ): Promise<readonly Message[]> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      if (!this.looked || this.deps.watch.hasChanged) await this.look();
+      const messages = await this.take(most, filter);
+      if (messages.length > 0) return messages;
+      const left = deadline - performance.now();
+      if (left <= 0) return [];
+      await this.deps.watch.changed(Math.min(left, SLEEP_MS), signal);
+      this.looked = false;
     }
-    return messages;
   }
 
   /** Commits what was handed out as read. Throws ATTEMPT_FENCED where another attempt has taken over. */
@@ -81,46 +82,47 @@ export class MailboxReader implements Disposable {
     this.looked = true;
     // Cleared before the look, so that what comes in meanwhile is looked for again.
     if (this.deps.watch.hasChanged) await this.deps.watch.changed(0);
-    for (;;) {
-      const { messages, cursor } = await this.deps.mailbox(this.cursor);
-      if (messages.length === 0) return;
-      this.cursor = cursor;
-      this.waiting = [...this.waiting, ...messages].toSorted(inReadingOrder);
+    for (let more = true; more;) {
+      const page = await this.deps.mailbox(this.cursor);
+      ({ cursor: this.cursor, more } = page);
+      if (page.messages.length > 0)
+        this.waiting = [...this.waiting, ...page.messages].toSorted(inReadingOrder);
     }
   }
 
-  private async take(filter: Predicate | undefined): Promise<Message | undefined> {
-    for (let index = 0; index < this.waiting.length; index += 1) {
+  /** Nothing is awaited but what has to be: this is paid for with every message. */
+  private async take(most: number, filter: Predicate | undefined): Promise<readonly Message[]> {
+    const taken: Message[] = [];
+    for (let index = 0; index < this.waiting.length && taken.length < most; index += 1) {
       const found = this.waiting[index];
       if (found === undefined || isExpired(found)) continue;
-      const message = await this.loaded(found);
+      const message = isLoaded(found) ? found : await this.loaded(found);
       if (filter !== undefined && !holds(filter, asDocument(message))) {
         this.waiting[index] = message;
         continue;
       }
       this.waiting.splice(index, 1);
-      this.handedOut.push(message.seq);
-      const left = await handled(message);
-      if (left !== undefined) return left;
       index -= 1;
+      this.handedOut.push(message.seq);
+      const handle = messageType(message.type)?.handle;
+      const left = handle === undefined ? message : await handle(message);
+      if (left !== undefined) taken.push(left);
     }
-    return undefined;
+    return taken;
   }
 
   private async loaded(message: Message): Promise<Message> {
-    if (message.ref === undefined || message.content !== undefined) return message;
-    return { ...message, content: await this.deps.load(message.ref) };
+    return message.ref === undefined ? message : { ...message, content: await this.deps.load(message.ref) };
   }
+}
+
+function isLoaded({ ref, content }: Message): boolean {
+  return ref === undefined || content !== undefined;
 }
 
 /** What is expired stays where it is: the bus buries it. */
 function isExpired({ expiresAt }: Message): boolean {
   return expiresAt !== undefined && Date.parse(expiresAt) <= Date.now();
-}
-
-async function handled(message: Message): Promise<Message | undefined> {
-  const handle = messageType(message.type)?.handle;
-  return handle === undefined ? message : handle(message);
 }
 
 function asDocument({ from, type, topic, priority, correlationId, content = null }: Message): Json {

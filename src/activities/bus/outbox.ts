@@ -20,10 +20,11 @@ interface Parcel {
   readonly lane: OutboxLane;
   /** 0 for a batch without items, which only raises the fence. */
   readonly number: number;
+  readonly id: string;
   /** JSON of the item. */
   readonly text: string;
   readonly urgent: boolean;
-  readonly resolve: () => void;
+  readonly resolve: (id: string) => void;
   readonly reject: (error: Error) => void;
   sentAt: number;
 }
@@ -64,12 +65,8 @@ export class Outbox {
 
   constructor(private readonly options: OutboxOptions) {}
 
-  /** Resolves when the item is in the log. Rejects with ATTEMPT_FENCED, BUS_CLOSED, or what ended the lane. */
-  add(
-    lane: OutboxLane,
-    number: number,
-    item: { readonly text: string; readonly urgent: boolean },
-  ): Promise<void> {
+  /** Resolves with the item's id when it is in the log. Rejects with ATTEMPT_FENCED, BUS_CLOSED, or what ended the lane. */
+  add(lane: OutboxLane, number: number, item: Pick<Parcel, 'id' | 'text' | 'urgent'>): Promise<string> {
     if (this.closed !== undefined) return Promise.reject(this.closed);
     return new Promise((resolve, reject) => {
       this.queue.push({ lane, number, ...item, resolve, reject, sentAt: 0 });
@@ -110,7 +107,8 @@ export class Outbox {
   private async moment(): Promise<void> {
     const ready = (): boolean =>
       this.queueBytes >= this.flushBytes || this.queue.some(({ urgent }) => urgent);
-    if (!ready()) await this.pause(FLUSH_MS);
+    // Where nothing is on its way there is nothing to be gained from more than what is said in the same moment.
+    if (!ready()) await this.pause(this.flight.length > 0 ? FLUSH_MS : 1);
     while (this.flight.length > 0 && this.flightBytes >= this.options.windowBytes() && this.queue.length > 0)
       await this.pause(RESEND_MS);
   }
@@ -179,7 +177,7 @@ export class Outbox {
     if (settled.length + fenced.length === 0) return;
     const gone = new Set([...settled, ...fenced]);
     this.keep((parcel) => !gone.has(parcel));
-    for (const { resolve } of settled) resolve();
+    for (const { id, resolve } of settled) resolve(id);
     for (const { reject } of fenced)
       reject(new AppError('ATTEMPT_FENCED', 'A later attempt took over; this one says nothing any more'));
     this.pace = RESEND_MS;

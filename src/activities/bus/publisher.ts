@@ -52,20 +52,23 @@ export class Publisher {
   }
 
   /** Resolves with the message's id when it is in the log. Rejects with INPUT_INVALID, ATTEMPT_FENCED and BUS_CLOSED. */
-  async send(item: MessageItem): Promise<string> {
+  send(item: MessageItem): Promise<string> {
     // The bus would bury the whole batch, and this lane would never come past it.
     const problem = itemProblem(item, 1);
-    if (problem !== undefined) throw new AppError('INPUT_INVALID', `A message${problem}`);
+    if (problem !== undefined) return Promise.reject(new AppError('INPUT_INVALID', `A message${problem}`));
     const [repeated, ...rest] = this.predecessor;
     if (repeated !== undefined && canonical(repeated.item) === canonical(item)) {
       this.predecessor = rest;
-      return this.idOf(repeated.number);
+      return Promise.resolve(this.idOf(repeated.number));
     }
     this.predecessor = [];
     this.last += 1;
-    const id = this.idOf(this.last);
-    const parcel = { text: JSON.stringify(item), urgent: item.priority === 'urgent' };
-    const sending = this.outbox.add(this.lane, this.last, parcel).then(() => id);
+    const parcel = {
+      id: this.idOf(this.last),
+      text: JSON.stringify(item),
+      urgent: item.priority === 'urgent',
+    };
+    const sending = this.outbox.add(this.lane, this.last, parcel);
     this.underWay.add(sending);
     const done = (): void => void this.underWay.delete(sending);
     sending.then(done, done);
@@ -89,7 +92,7 @@ export class Publisher {
 
 /** Fences whoever sent before, and reads what it has said in this turn. */
 async function beginAfter({ outbox, state, sent }: PublisherDeps, lane: OutboxLane): Promise<Beginning> {
-  await outbox.add(lane, 0, { text: '', urgent: true });
+  await outbox.add(lane, 0, { id: '', text: '', urgent: true });
   const { publisher } = lane;
   const known = await state(publisher);
   const predecessor: SentItem[] = [];

@@ -10,9 +10,8 @@ export function sign(
   { publisher, turn, attempt, from }: Lane,
   items: readonly string[],
 ): string {
-  const mac = createHmac('sha256', tokenHash).update(`${publisher} ${turn} ${attempt} ${from}`);
-  for (const item of items) mac.update('\n').update(item);
-  return mac.digest('hex');
+  const text = [`${publisher} ${turn} ${attempt} ${from}`, ...items].join('\n');
+  return createHmac('sha256', tokenHash).update(text).digest('hex');
 }
 
 export function isSignedBy(tokenHash: string, lane: Lane, items: readonly string[]): boolean {

@@ -21,6 +21,8 @@ export interface MailboxKey {
 export interface MailboxPage {
   readonly messages: readonly Message[];
   readonly cursor: number;
+  /** Whether there are further deliveries after the cursor. */
+  readonly more: boolean;
 }
 
 /** Deliveries per look: one of them is what a whole routed batch brought. */
@@ -46,6 +48,7 @@ export async function readMailbox(pool: Pool, key: MailboxKey, cursor: number): 
   return {
     messages: rows.map(toMessage),
     cursor: rows.reduce((last, { batch }) => Math.max(last, batch), cursor),
+    more: new Set(rows.map(({ batch }) => batch)).size >= DELIVERIES,
   };
 }
 

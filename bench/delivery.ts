@@ -1,0 +1,128 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client as Postgres } from 'pg';
+import type { AgentBus } from '../src/activities/bus/agent-bus';
+import { busIdOf } from '../src/core/ids';
+import { type Benchmark, type Figure, figure, percentile } from './figures';
+import { attend, type Hall, members, openHall, startRun } from './hall';
+import { type Rig, startRig } from './rig';
+
+const WARM_UP = 20;
+const MESSAGES = 300;
+/** As agents talk: one message, and then something else. */
+const PAUSE_MS = 10;
+
+/** How long a message is on its way, from `send` to the `receive` that gives it, and what its way is made of. */
+export const delivery: Benchmark = {
+  name: 'delivery',
+  async run(log) {
+    await using rig = await startRig(log, members(1));
+    await using here = openHall(rig);
+    await using elsewhere = openHall(rig);
+    const local = await measure(here, here);
+    const remote = await measure(here, elsewhere);
+    const signals = await signalTimes(rig, remote.runId);
+    const notifications = await notifyTimes(rig);
+    for (const { runId } of [local, remote]) await rig.client.cancel(runId);
+    return [
+      ...figures({ where: 'local', ours: local.times, ...notifications }, LOCAL),
+      ...figures({ where: 'remote', ours: remote.times, ...signals }, REMOTE),
+    ];
+  },
+};
+
+/** By percentile. */
+type Targets = readonly (readonly [number, string])[];
+const LOCAL: Targets = [
+  [50, 'ours < 1'],
+  [99, 'ours < 10'],
+];
+const REMOTE: Targets = [
+  [50, 'ours < 60'],
+  [95, 'ours < 200'],
+];
+
+interface Delivered extends Reference {
+  readonly where: 'local' | 'remote';
+  readonly ours: readonly number[];
+}
+
+function figures({ where, ours, unit, times }: Delivered, targets: Targets): readonly Figure[] {
+  return targets.map(([p, target]) =>
+    figure({
+      name: `delivery.${where}_p${p}_ms`,
+      ours: percentile(ours, p),
+      reference: percentile(times, p),
+      unit,
+      target,
+    }),
+  );
+}
+
+/** One message at a time, from a member in one place to a member in another. */
+async function measure(from: Hall, to: Hall) {
+  const runId = await startRun(from, 1);
+  using sender = await attend(from, { runId, name: 's0' });
+  using receiver = await attend(to, { runId, name: 'r0' });
+  const times: number[] = [];
+  for (let count = 0; count < WARM_UP + MESSAGES; count += 1) {
+    const ms = await deliver(sender, receiver, count);
+    if (count >= WARM_UP) times.push(ms);
+    await receiver.commit();
+    await sleep(PAUSE_MS);
+  }
+  return { runId, times };
+}
+
+async function deliver(sender: AgentBus, receiver: AgentBus, count: number): Promise<number> {
+  const received = receiver.receive({ timeoutMs: 10_000 });
+  // The reader lies down first.
+  await sleep(5);
+  const since = performance.now();
+  const sent = sender.send('r0', count);
+  const message = await received;
+  const ms = performance.now() - since;
+  if (message?.content !== count) throw new Error(`expected message ${count}`);
+  await sent;
+  return ms;
+}
+
+interface Reference {
+  readonly unit: string;
+  readonly times: readonly number[];
+}
+
+/** What Temporal alone takes to accept one signal without anything in it. */
+async function signalTimes({ temporal }: Rig, runId: string): Promise<Reference> {
+  const handle = temporal.workflow.getHandle(busIdOf(runId));
+  const times = await timed(() => handle.signal('bus.deliver'));
+  return { unit: 'ms (reference: one bare signal, acknowledged)', times };
+}
+
+/** What PostgreSQL alone takes from a notification to whoever listens, over two connections. */
+async function notifyTimes({ databaseAdminUrl }: Rig): Promise<Reference> {
+  const [listening, notifying] = [0, 1].map(() => new Postgres({ connectionString: databaseAdminUrl }));
+  if (listening === undefined || notifying === undefined) throw new Error('expected two connections');
+  await Promise.all([listening.connect(), notifying.connect()]);
+  try {
+    await listening.query('listen bench_delivery');
+    const times = await timed(async () => {
+      const heard = new Promise((resolve) => listening.once('notification', resolve));
+      await notifying.query("select pg_notify('bench_delivery', 'x')");
+      await heard;
+    });
+    return { unit: 'ms (reference: a bare NOTIFY, heard)', times };
+  } finally {
+    await Promise.all([listening.end(), notifying.end()]);
+  }
+}
+
+async function timed(work: () => Promise<unknown>): Promise<readonly number[]> {
+  const times: number[] = [];
+  for (let count = 0; count < WARM_UP + MESSAGES; count += 1) {
+    const since = performance.now();
+    await work();
+    if (count >= WARM_UP) times.push(performance.now() - since);
+    await sleep(PAUSE_MS);
+  }
+  return times;
+}
