@@ -9,6 +9,7 @@ import type {
   AcceptRunInput,
   AppendEventsInput,
   FinishRunInput,
+  LookForMessageInput,
   ReadListInput,
   ReadRunInput,
   SettleAgentInput,
@@ -22,6 +23,7 @@ import { ContextOutbox } from './context-outbox';
 import { createContextReader, createPreviousReader } from './context-reader';
 import { createExecuteAgent } from './execute-agent';
 import { createReadList } from './lists';
+import { createLookForMessage } from './look-for-message';
 import type { PriceOf } from './model-calls';
 import { createAgentResolver } from './resolve-agent';
 import { type BusKey, createRouteMessages } from './route-messages';
@@ -59,6 +61,8 @@ export const createActivities = (deps: ActivityDeps) => ({
   }),
   settleAgent: (input: SettleAgentInput) => createSettleAgent(deps)(input),
   routeMessages: routing(deps),
+  lookForMessage: (input: LookForMessageInput) =>
+    heartbeating(() => typed(createLookForMessage(deps))(input)),
   closeBus: (key: BusKey) => typed((run: BusKey) => deps.buses.close(run))(key),
   finishRun: (input: FinishRunInput) => createFinishRun(deps)(input),
   appendEvents: (input: AppendEventsInput) => typed(createAppendEvents(deps))(input),
@@ -69,18 +73,20 @@ export const createActivities = (deps: ActivityDeps) => ({
 });
 export type Activities = ReturnType<typeof createActivities>;
 
-/** Most calls are over before they have to say that they are alive; one that waits for PostgreSQL is not. */
 function routing(deps: ActivityDeps): RouteMessages {
   const routeMessages = createRouteMessages(deps);
-  return async (key, ...batches) => {
-    const { heartbeat } = Context.current();
-    const alive = setInterval(heartbeat, HEARTBEAT_EVERY_MS);
-    try {
-      return await routeMessages(key, ...batches);
-    } finally {
-      clearInterval(alive);
-    }
-  };
+  return (key, ...batches) => heartbeating(() => routeMessages(key, ...batches));
 }
 
 type RouteMessages = ReturnType<typeof createRouteMessages>;
+
+/** Most calls are over before they have to say that they are alive; one that waits for PostgreSQL is not. */
+async function heartbeating<T>(work: () => Promise<T>): Promise<T> {
+  const { heartbeat } = Context.current();
+  const alive = setInterval(heartbeat, HEARTBEAT_EVERY_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(alive);
+  }
+}

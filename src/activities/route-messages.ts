@@ -1,5 +1,6 @@
 import { route, type BusState, type KnownBatch, type Lookups, type Routed } from '../core/bus/route';
 import { rulesOf } from '../core/bus/mailbox';
+import { type Found, foundAmong } from '../core/bus/wanted';
 import type { Repositories } from '../db/repositories';
 import type { BusChange, Burial, OpenBus } from '../db/messages/route';
 import { AppError } from '../protocol/failures';
@@ -26,7 +27,11 @@ export interface BusKey {
 /** What the bus workflow needs to know: that it may end, since its run is over. */
 export interface RouteAnswer {
   readonly closed: boolean;
+  /** Steps of the run's plan that wait for what has come, and since which message; absent where there are none. */
+  readonly wakes?: readonly Wake[];
 }
+
+export type Wake = Pick<Found, 'address' | 'seq'>;
 
 interface RouteDeps {
   readonly repositories: Repositories;
@@ -48,6 +53,7 @@ export function createRouteMessages(deps: RouteDeps) {
     }
     // One after the other, so that the one at fault is found and no other one waits for it.
     let answer: RouteAnswer = { closed: false };
+    // What one of them has found, the next one answers too.
     for (const one of read) answer = await routeAlone(deps, key, one);
     return answer;
   };
@@ -82,15 +88,19 @@ async function routeAll(
   const busy = batches.some(({ items }) => items.some(({ capability }) => capability !== undefined));
   const unreadable = read.filter(isUnreadable).map(buried);
   let closed = false;
+  let found: readonly Found[] = [];
   await repositories.messages.route(tenantId, { runId, publishers, agentRuns, busy }, async (bus) => {
     closed = bus.final;
     if (bus.final) return refused(bus, batches, unreadable);
     const { known, senders, strangers } = identify(bus, batches);
     const state = await stateFor(bus, known);
     const lookups = await lookupsFor({ repositories, tenantId }, state, known);
-    return { routed: route(state, known, lookups), senders, dead: [...unreadable, ...strangers] };
+    const routed = route(state, known, lookups);
+    found = foundAmong(bus.waits, routed.logged);
+    return { routed, senders, dead: [...unreadable, ...strangers], found };
   });
-  return { closed };
+  const wakes = found.map(({ address, seq }) => ({ address, seq }));
+  return { closed, ...(wakes.length === 0 ? {} : { wakes }) };
 }
 
 /** What a call cannot know before it has seen who sends what. */
@@ -157,7 +167,7 @@ function refused(bus: OpenBus, batches: readonly LanedBatch[], unreadable: reado
         content: asJson(item),
       })),
   );
-  return { routed: nothing(bus), senders: new Map(), dead: [...unreadable, ...late] };
+  return { routed: nothing(bus), senders: new Map(), dead: [...unreadable, ...late], found: [] };
 }
 
 function nothing({ state: { lastSeq } }: OpenBus): Routed {

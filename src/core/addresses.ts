@@ -38,6 +38,11 @@ export function planAddress(address: string): string {
   return place.startsWith(`${ROOT_ADDRESS}.`) ? place.slice(ROOT_ADDRESS.length + 1) : place;
 }
 
+/** An address without its rounds, which are visits of the same step one after another: `2.1#3.4~2` is `2.1.4~2`. */
+export function withoutRounds(address: string): string {
+  return address.replaceAll(/#\d+/g, '');
+}
+
 /** The agents a step names, in plan order, aggregators, routers, fallbacks and those of child runs included. */
 export function agentsOf(step: Step): readonly string[] {
   const fallback =

@@ -39,6 +39,10 @@ export const OpenBusAnswer = z.discriminatedUnion('outcome', [
     subscriptions: z.array(
       z.object({ member: z.string(), topic: z.string().nullable(), where: z.unknown() }),
     ),
+    /** Given where messages are routed. */
+    waits: z
+      .array(z.object({ address: z.string(), wanted: z.unknown(), found: count.nullable() }))
+      .optional(),
     pending: z.record(z.string(), count),
     busy: z.record(z.string(), count),
   }),

@@ -25,6 +25,8 @@ export interface Carried {
   readonly used: number;
   /** Whether the parent has asked to be told of the run's end. */
   readonly tellsEnd: boolean;
+  /** The last message that each step which goes round has waited for. */
+  readonly heard?: { readonly [address: string]: number } | undefined;
   readonly plan: CarriedStep;
 }
 

@@ -204,6 +204,13 @@ export interface Message {
   readonly createdAt: string;
 }
 
+/** Which messages of a run's log a step waits for, whoever they are for. */
+export interface MessageWanted {
+  readonly from?: string | undefined;
+  readonly type?: string | undefined;
+  readonly where?: Predicate | undefined;
+}
+
 /** A page of a run's log. */
 export interface HistoryOptions {
   /** Only messages after this one of the run's order. */

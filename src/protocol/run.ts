@@ -6,6 +6,7 @@ import type { Failure } from './failures';
 import type { Carried } from './carried';
 import { type Json, JsonObject, type Value } from './json';
 import { LIMITS } from './limits';
+import type { MessageWanted } from './message';
 import { PlanShorthand, Step, StoredPlanChoice } from './plan';
 
 /** Created by the first migration; a client that names no tenant or project works here. */
@@ -235,6 +236,24 @@ export interface ReadListInput {
 export interface ListReading {
   readonly length: number | null;
   readonly facts: readonly { readonly [pointer: string]: Json }[];
+}
+
+/** Input of `lookForMessage`: what a step waits for, and the form in which the run can hold it. */
+export interface LookForMessageInput {
+  readonly tenantId: string;
+  readonly runId: string;
+  readonly address: string;
+  readonly wanted: MessageWanted;
+  /** Only messages after this one of the run's order. */
+  readonly after: number;
+  readonly untilMs: number;
+  readonly inlineBytes: number;
+  readonly factsWanted: readonly string[];
+}
+
+/** What came of a look: nothing yet, where it is empty. */
+export interface MessageLook {
+  readonly found?: { readonly seq: number; readonly output: Value; readonly facts: FactsByBlob };
 }
 
 /** Input of `storeValues`: values that are too large together to be carried on. */

@@ -7,7 +7,7 @@ import {
 import type { Activities } from '../activities';
 import type { AgentStep } from '../protocol/plan';
 import type { AgentVersion } from '../protocol/agent';
-import type { FinishRunInput } from '../protocol/run';
+import type { FinishRunInput, LookForMessageInput, MessageLook } from '../protocol/run';
 import { busQueueOf } from '../core/bus/names';
 import { DEFAULT_RETRY } from '../core/retry';
 
@@ -75,6 +75,14 @@ const local = proxyLocalActivities<Activities>({
   localRetryThreshold: '2s',
 });
 export const { appendEvents, acceptRun, readRun, readList } = local;
+
+/** Looks for what a step waits for, where no agent takes the slots. */
+export function lookForMessage(input: LookForMessageInput): Promise<MessageLook> {
+  const queue = { taskQueue: busQueueOf(workflowInfo().taskQueue) };
+  return proxyActivities<Activities>({ ...BOOKKEEPING, ...queue, heartbeatTimeout: '5s' }).lookForMessage(
+    input,
+  );
+}
 
 /** Writes the run's final state, after its bus is closed where it has one. */
 export async function finishRun(end: FinishRunInput): Promise<void> {

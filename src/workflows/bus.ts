@@ -4,6 +4,7 @@ import {
   continueAsNew,
   defineQuery,
   defineSignal,
+  getExternalWorkflowHandle,
   proxyActivities,
   setHandler,
   sleep,
@@ -11,8 +12,9 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities';
-import type { RouteAnswer } from '../activities/route-messages';
-import { busQueueOf, CLOSE_SIGNAL, DELIVER_SIGNAL } from '../core/bus/names';
+import type { RouteAnswer, Wake } from '../activities/route-messages';
+import { busQueueOf, CLOSE_SIGNAL, DELIVER_SIGNAL, WAKE_SIGNAL } from '../core/bus/names';
+import { workflowIdOf } from '../core/ids';
 import { LIMITS } from '../protocol/limits';
 import { firstBatches, type WaitingBatch, waitingBatch } from './bus-batch';
 import { checkBusInput, type BusInput } from './bus-input';
@@ -66,6 +68,8 @@ class Bus {
   private closing = false;
   private asking = false;
   private crowded = false;
+  /** Told to the run by this execution: until the run has looked, every call answers it again. */
+  private readonly told = new Set<string>();
 
   constructor(
     private readonly input: BusInput,
@@ -110,9 +114,21 @@ class Bus {
     this.asking = false;
     this.calls += 1;
     this.waiting.splice(0, batches.length);
-    const { closed } = await this.call(batches.map(batchOf));
+    const { closed, wakes = [] } = await this.call(batches.map(batchOf));
+    this.wake(wakes);
     // The run is over: whatever still comes is routed to the dead letters, and then there is nothing more to do.
     if (closed) this.closing = true;
+  }
+
+  /** Nobody's messages wait until the run has heard. */
+  private wake(wakes: readonly Wake[]): void {
+    const fresh = wakes.filter(({ address, seq }) => !this.told.has(`${address} ${seq}`));
+    if (fresh.length === 0) return;
+    for (const { address, seq } of fresh) this.told.add(`${address} ${seq}`);
+    getExternalWorkflowHandle(workflowIdOf(this.input.runId))
+      .signal(WAKE_SIGNAL, ...fresh.map(({ address }) => address))
+      // It is over, or looks for itself.
+      .catch(() => undefined);
   }
 
   /** Members that wait for messages can hold every slot of the worker's queue; routing has one of its own for that. */

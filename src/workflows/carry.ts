@@ -36,6 +36,7 @@ export function carriedFrom(run: RunState, root: StepRun, stored: Replacements):
     roster: run.roster.list(),
     used: run.used,
     tellsEnd: run.tellsEnd,
+    ...(run.heard.size === 0 ? {} : { heard: Object.fromEntries(run.heard) }),
     plan,
   };
 }
@@ -55,6 +56,7 @@ export function restore(run: RunState, carried: Carried): Unpacker {
   run.used = carried.used;
   // It may have been asked anew by now: signals come before anything else.
   run.tellsEnd ||= carried.tellsEnd;
+  for (const [address, seq] of Object.entries(carried.heard ?? {})) run.heard.set(address, seq);
   run.roster.restore(carried.roster);
   run.progress.restore(carried.executions, carried.earlierExecutions);
   return unpacker;

@@ -122,5 +122,6 @@ export const carriedCheck = (value: Check): Check =>
     ),
     used: count,
     tellsEnd: truth,
+    heard: optional(mapOf(count)),
     plan: step,
   });

@@ -54,6 +54,10 @@ export class RunState {
   readonly childEnds = new Map<string, () => void>();
   /** Whether something was decided that no activity carries yet. */
   untold = false;
+  /** Whom to tell that a message came, by the step's address. */
+  readonly messageWaits = new Map<string, () => void>();
+  /** The last message that a step has waited for, so that its next round waits for another. */
+  readonly heard = new Map<string, number>();
   private pending: readonly NewEvent[] = [];
   private breakDown: (error: unknown) => void = fail.bind(undefined, 'INTERNAL', 'Nobody awaits the run');
 

@@ -18,6 +18,7 @@ import { type AttemptEnd, type Done, type Place, type Remains, type Running, wor
 import { startTimer, type Timer } from './timer';
 import { TimerRun } from './run-timer';
 import { ContextWait } from './run-context-wait';
+import { MessageWait } from './run-message-wait';
 
 /** Carries out one step of the plan, whatever its type: its condition, its attempts, and what its failure means. */
 export class StepRun {
@@ -94,6 +95,8 @@ export class StepRun {
       this.current = new TimerRun(this.run, step, { ended, until: remains?.step.until });
     else if (step.type === 'wait' && step.for === 'context')
       this.current = new ContextWait(this.run, step, { ended, until: remains?.step.until });
+    else if (step.type === 'wait')
+      this.current = new MessageWait(this.run, { ...place, step }, { ended, until: remains?.step.until });
     else fail('PLAN_INVALID', `Steps of type ${step.type} cannot be carried out yet`);
   }
 

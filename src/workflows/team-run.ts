@@ -24,6 +24,7 @@ import { checkAddress, checkContextKey, checkInput } from './check-input';
 import { fail } from './failure';
 import type { Quiet } from './gate';
 import { childEnded, tellEnd } from './run-child';
+import { messageCame } from './run-message-wait';
 import { RunState } from './run-state';
 import { StepRun } from './run-step';
 import type { Place } from './running';
@@ -68,6 +69,9 @@ function answerQueries(run: RunState): void {
     run.tellsEnd = true;
   });
   setHandler(childEnded, (runId) => run.childEnds.get(runId)?.());
+  setHandler(messageCame, (...addresses) =>
+    addresses.forEach((address) => run.messageWaits.get(address)?.()),
+  );
 }
 
 type End = Pick<FinishRunInput, 'status' | 'output' | 'failure'>;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LOCAL_TENANT_ID } from '../../src/protocol/run';
+import { until } from '../support/kills/until';
 import { setStage, type Stage } from '../support/kills/stage';
 import type { WorkerProcess } from '../support/kills/worker-process';
 import { bySender, talkingProcess, wholeLog } from './support/talk';
@@ -81,3 +82,30 @@ test('nothing is lost and nothing is said twice while routers are killed under t
   expect(heard).toEqual(log.map(({ id }) => id));
   reader[Symbol.dispose]();
 }, 900_000);
+
+test('a step that waits for a message is woken though its worker was killed', async () => {
+  const queue = `bus-kills-${crypto.randomUUID()}`;
+  const victim = await aRouter(queue);
+  const where = { op: 'eq', pointer: '/topic', value: 'go' } as const;
+  const step = { type: 'wait', for: 'message', where, timeoutMs: 100_000 } as const;
+  const begins = { type: 'agent', agent: 'patient', input: { seconds: 0 } } as const;
+  const { runId } = await stage.start(queue, {
+    task: 'x',
+    plan: { type: 'sequence', steps: [begins, step, step] },
+  });
+  const registered = (address: string) =>
+    until(async () => {
+      const of = 'select from ensemble.message_waits where run_id = $1 and address = $2';
+      return (await stage.admin.query(of, [runId, address])).rows.length > 0;
+    });
+  await registered('2');
+  victim.signal('SIGKILL');
+  await victim.ended();
+  await using outside = talkingProcess({ ...stage.environment, ENSEMBLE_TASK_QUEUE: queue });
+  using sender = await outside.buses.outsider({ tenantId: LOCAL_TENANT_ID, runId, publisher: 'client:go' });
+  const go = [1, 2].map((content) => sender.send({ topic: 'go', type: 'inform', content }));
+  await aRouter(queue);
+  await Promise.all(go);
+  // Both steps read the log from its beginning: what ended the one ends the other.
+  expect(await stage.client.result(runId)).toMatchObject({ status: 'completed', output: { content: 1 } });
+}, 120_000);

@@ -137,6 +137,7 @@ describe('the catalogue of PostgreSQL', () => {
       deliveries: 'delete, insert, select, update',
       journal_entries: 'insert, select',
       mailboxes: 'insert, select, update',
+      message_waits: 'delete, insert, select, update',
       migrations: 'select',
       model_calls: 'insert, select',
       plans: 'insert, select',

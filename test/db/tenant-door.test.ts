@@ -41,6 +41,7 @@ const TENANT_TABLES = [
   'mailboxes',
   'subscriptions',
   'dead_letters',
+  'message_waits',
   'run_events',
   'blobs',
   'tool_calls',
@@ -91,6 +92,8 @@ describe('the tenant door', () => {
     const said = { publisher: attempt.agentRunId, attempt: 2, from: 1, items: SAID };
     const log = createLogger({ level: 'silent', format: 'json' });
     await createRouteMessages({ repositories, log })({ tenantId, runId }, signedBatch('token-2', said));
+    const looking = { tenantId, runId, address: '9', wanted: { type: 'command' }, after: 0 };
+    await repositories.messages.lookFor({ ...looking, untilMs: Date.now() + 600_000 }, async () => undefined);
     return { tenantId, runId, agentRunId: attempt.agentRunId };
   }
 
@@ -287,6 +290,7 @@ describe('the tenant door', () => {
       'mailboxes',
       'subscriptions',
       'dead_letters',
+      'message_waits',
       'run_events',
       'tool_calls',
       'model_calls',

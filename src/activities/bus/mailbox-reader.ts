@@ -1,5 +1,6 @@
 import type { ReceiveOptions } from '../../agents/message-bus';
 import { inReadingOrder } from '../../core/bus/mailbox';
+import { documentOf } from '../../core/bus/wanted';
 import { holds } from '../../core/predicate';
 import type { MailboxPage } from '../../db/messages/read';
 import type { RunWatch } from '../../db/notifications';
@@ -97,7 +98,7 @@ export class MailboxReader implements Disposable {
       const found = this.waiting[index];
       if (found === undefined || isExpired(found)) continue;
       const message = isLoaded(found) ? found : await this.loaded(found);
-      if (filter !== undefined && !holds(filter, asDocument(message))) {
+      if (filter !== undefined && !holds(filter, documentOf(message))) {
         this.waiting[index] = message;
         continue;
       }
@@ -123,15 +124,4 @@ function isLoaded({ ref, content }: Message): boolean {
 /** What is expired stays where it is: the bus buries it. */
 function isExpired({ expiresAt }: Message): boolean {
   return expiresAt !== undefined && Date.parse(expiresAt) <= Date.now();
-}
-
-function asDocument({ from, type, topic, priority, correlationId, content = null }: Message): Json {
-  return {
-    from,
-    type,
-    priority,
-    content,
-    ...(topic === undefined ? {} : { topic }),
-    ...(correlationId === undefined ? {} : { correlationId }),
-  };
 }

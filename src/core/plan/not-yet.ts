@@ -11,12 +11,10 @@ export function notYetProblems(plan: Step): readonly PlanProblem[] {
 function problemsAt({ step, path }: Place): readonly PlanProblem[] {
   const field = fieldNotYet(step);
   if (field === undefined) return [];
-  const hint =
-    'use agent, sequence, parallel, adaptive, loop, map and run steps, timers, and waits for the context';
+  const hint = 'use agent, sequence, parallel, adaptive, loop, map, run and wait steps';
   return [{ path: `${path}.${field}`, message: 'cannot be carried out yet', hint }];
 }
 
 function fieldNotYet(step: Step): string | undefined {
-  if (step.type === 'approval') return 'type';
-  return step.type === 'wait' && step.for === 'message' ? 'for' : undefined;
+  return step.type === 'approval' ? 'type' : undefined;
 }

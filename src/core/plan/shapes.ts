@@ -126,7 +126,7 @@ function shapeOf(place: Place, children: readonly Produced[]): Shape | undefined
       return APPROVAL;
     case 'wait':
       if (step.for === 'context') return { kind: 'open', source: { from: 'context', key: step.key } };
-      return step.for === 'timer' ? undefined : OPEN;
+      return step.for === 'timer' ? undefined : { kind: 'made', address };
   }
 }
 

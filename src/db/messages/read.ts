@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import type { PublisherState } from '../../core/bus/publisher';
 import type { Message, MessageItem } from '../../protocol/message';
 import { withTenantClient } from '../tenant-door';
@@ -72,16 +72,23 @@ const HISTORY = `select ${COLUMNS} from ensemble.agent_messages m
   order by m.seq limit $4`;
 
 /** The log in its one order. */
-export async function readHistory(
-  pool: Pool,
-  { tenantId, runId }: { readonly tenantId: string; readonly runId: string },
-  page: HistoryPage,
+export async function readHistory(pool: Pool, key: RunKey, page: HistoryPage): Promise<readonly Message[]> {
+  return withTenantClient(pool, key.tenantId, (client) => queryHistory(client, key, page));
+}
+
+interface RunKey {
+  readonly tenantId: string;
+  readonly runId: string;
+}
+
+/** As `readHistory`, inside a transaction. */
+export async function queryHistory(
+  client: PoolClient,
+  { tenantId, runId }: RunKey,
+  { after, limit, from, to, type, topic, correlationId }: HistoryPage,
 ): Promise<readonly Message[]> {
-  const { after, limit, from, to, type, topic, correlationId } = page;
   const values = [tenantId, runId, after, limit, from, to, type, topic, correlationId];
-  const { rows } = await withTenantClient(pool, tenantId, (client) =>
-    client.query<MessageRow>(HISTORY, values),
-  );
+  const { rows } = await client.query<MessageRow>(HISTORY, values);
   return rows.map(toMessage);
 }
 

@@ -3,8 +3,9 @@ import { uuidv7 } from 'uuidv7';
 import type { z } from 'zod';
 import type { Entry } from '../../core/bus/mailbox';
 import { subscriptionKey, type BusState, type Dead, type Published, type Routed } from '../../core/bus/route';
+import type { Found, MessageWait } from '../../core/bus/wanted';
 import type { Json } from '../../protocol/json';
-import type { MessageItem } from '../../protocol/message';
+import type { MessageItem, MessageWanted } from '../../protocol/message';
 import type { Predicate } from '../../protocol/predicate';
 import { knownRun, parseStored } from '../answers';
 import { OpenBusAnswer } from '../answers-messages';
@@ -34,6 +35,7 @@ export interface OpenBus {
   readonly final: boolean;
   readonly members: Opened['members'];
   readonly agentRuns: Opened['agentRuns'];
+  readonly waits: readonly MessageWait[];
   readonly state: Omit<BusState, 'waiting' | 'published'>;
   /** What waits in these mailboxes, oldest first. */
   waiting(members: readonly string[]): Promise<ReadonlyMap<string, readonly Entry[]>>;
@@ -46,9 +48,11 @@ export interface BusChange {
   readonly routed: Routed;
   readonly senders: ReadonlyMap<string, string>;
   readonly dead: readonly Burial[];
+  /** Steps that have something to look at. */
+  readonly found: readonly Found[];
 }
 
-const OPEN = 'select ensemble.open_bus($1::uuid, $2::jsonb) as answer';
+const OPEN = 'select ensemble.open_bus_to_route($1::uuid, $2::jsonb) as answer';
 const WRITE = 'select ensemble.write_bus($1::uuid, $2::jsonb, $3::json)';
 /** A subscriber from the start gets no more than a mailbox could hold. */
 const PUBLISHED_LIMIT = 10_000;
@@ -64,15 +68,17 @@ export async function routeInBus(
 ): Promise<void> {
   await withTenantClient(pool, tenantId, async (client) => {
     const { rows } = await client.query<{ answer: unknown }>({
-      name: 'ensemble.open_bus',
+      name: 'ensemble.open_bus_to_route',
       text: OPEN,
       values: [tenantId, encode(opening)],
     });
     const opened = knownRun(parseStored(OpenBusAnswer, rows[0]?.answer), opening.runId);
-    const change = await decide(openBus(client, opened, { tenantId, runId: opening.runId }));
+    const key = { tenantId, runId: opening.runId };
+    const change = await decide(openBus(client, opened, key));
     const written = { ...change, runId: opening.runId, lanes: lanesOf(opened, change.routed) };
     const values = [tenantId, encode(body(opened, written)), encode(messages(written))];
     await client.query({ name: 'ensemble.write_bus', text: WRITE, values });
+    await noteFound(client, key, change.found);
   });
   wakeReaders(pool, MESSAGES_CHANNEL, `${tenantId}:${opening.runId}`);
 }
@@ -82,12 +88,27 @@ interface RunKey {
   readonly runId: string;
 }
 
+/** Kept until the step has looked: whoever asks after this call, this one's own retry first, wakes it again. */
+async function noteFound(client: PoolClient, key: RunKey, found: readonly Found[]): Promise<void> {
+  for (const { address, seq, isNew } of found)
+    if (isNew)
+      await client.query(
+        'update ensemble.message_waits set found = $4 where tenant_id = $1 and run_id = $2 and address = $3',
+        [key.tenantId, key.runId, address, seq],
+      );
+}
+
 function openBus(client: PoolClient, opened: Opened, key: RunKey): OpenBus {
-  const { final, members, agentRuns } = opened;
+  const { final, members, agentRuns, waits = [] } = opened;
   return {
     final,
     members,
     agentRuns,
+    waits: waits.map(({ address, wanted, found }) => ({
+      address,
+      wanted: wanted as MessageWanted,
+      found: found ?? undefined,
+    })),
     state: {
       lastSeq: opened.lastSeq,
       nowMs: opened.nowMs,

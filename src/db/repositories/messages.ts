@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import type { BusSettings } from '../../protocol/message';
+import type { BusSettings, Message } from '../../protocol/message';
 import { parseStored } from '../answers';
 import { ConsumeAnswer } from '../answers-messages';
 import {
@@ -23,6 +23,7 @@ import {
   type SentPage,
 } from '../messages/read';
 import { type BusChange, type BusOpening, type OpenBus, routeInBus } from '../messages/route';
+import { type Looking, lookForMessage } from '../messages/wait';
 import { callQuietly } from '../tenant-door';
 import { MESSAGES_CHANNEL, wakeReaders } from '../wake';
 
@@ -52,6 +53,10 @@ export function createMessages(pool: Pool) {
 
     /** Marks messages as read, once. */
     consume: (tenantId: string, consumption: Consumption) => consume(pool, tenantId, consumption),
+
+    /** The message that a step waits for; registers the step where there is none. Throws RUN_UNKNOWN. */
+    lookFor: (looking: Looking, judge: (message: Message) => Promise<Message | undefined>) =>
+      lookForMessage(pool, looking, judge),
 
     mailbox: (key: MailboxKey, cursor: number) => readMailbox(pool, key, cursor),
     members: (tenantId: string, runId: string) => countMembers(pool, tenantId, runId),

@@ -14,7 +14,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import type { BlobRef, Json } from '../../protocol/json';
-import type { BusSettings, DeadLetterReason } from '../../protocol/message';
+import type { BusSettings, DeadLetterReason, MessageWanted } from '../../protocol/message';
 import type { Predicate } from '../../protocol/predicate';
 import { bytea, createdAt, ensemble, messagePriority, moment, tenantId, tenantPolicy } from './ensemble';
 import { runs } from './runs';
@@ -198,6 +198,28 @@ export const deadLetters = ensemble.table(
   (table) => [
     primaryKey({ columns: [table.tenantId, table.runId, table.no] }),
     busOf('dead_letters_bus', table),
+    tenantPolicy(),
+  ],
+);
+
+/** Steps of plans that wait for a message: what for, and what has come that may be it. */
+export const messageWaits = ensemble.table(
+  'message_waits',
+  {
+    tenantId: tenantId(),
+    runId: runId(),
+    /** Of the step, its visit and attempt included. */
+    address: text('address').notNull(),
+    wanted: jsonb('wanted').$type<MessageWanted>().notNull(),
+    /** The log was looked through up to here. */
+    after: number('after').notNull(),
+    /** The first message after that which may be it. */
+    found: number('found'),
+    until: moment('until').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.runId, table.address] }),
+    busOf('message_waits_bus', table),
     tenantPolicy(),
   ],
 );

@@ -1,0 +1,57 @@
+import type { Json } from '../../protocol/json';
+import { isControl, type Message, type MessageWanted } from '../../protocol/message';
+import { holds } from '../predicate';
+import type { Logged } from './route';
+
+type Seen = Pick<
+  Message,
+  'from' | 'to' | 'type' | 'topic' | 'priority' | 'correlationId' | 'content' | 'ref'
+>;
+
+/** A message as filters see it; a body that was not loaded is null. */
+export function documentOf({ from, to, type, topic, priority, correlationId, content = null }: Seen): Json {
+  return {
+    from,
+    type,
+    priority,
+    content,
+    ...(to === undefined ? {} : { to }),
+    ...(topic === undefined ? {} : { topic }),
+    ...(correlationId === undefined ? {} : { correlationId }),
+  };
+}
+
+/** Whether a message may be what is waited for: what is asked of a body behind a reference, only the body tells. */
+export function maybeWanted({ from, type, where }: MessageWanted, message: Seen): boolean {
+  if (isControl(message.type)) return false;
+  if (from !== undefined && message.from !== from) return false;
+  if (type !== undefined && message.type !== type) return false;
+  if (where === undefined || (message.ref !== undefined && message.content === undefined)) return true;
+  return holds(where, documentOf(message));
+}
+
+/** A step that waits for a message, and the first of the log that may be it. */
+export interface MessageWait {
+  readonly address: string;
+  readonly wanted: MessageWanted;
+  readonly found?: number | undefined;
+}
+
+/** Which of the steps that wait have something to look at, and since which message. */
+export function foundAmong(waits: readonly MessageWait[], logged: readonly Logged[]): readonly Found[] {
+  return waits.flatMap(({ address, wanted, found }) => {
+    const seq = found ?? logged.find((one) => maybeWanted(wanted, seen(one)))?.seq;
+    return seq === undefined ? [] : [{ address, seq, isNew: found === undefined }];
+  });
+}
+
+export interface Found {
+  readonly address: string;
+  readonly seq: number;
+  /** Nobody has written it down yet. */
+  readonly isNew: boolean;
+}
+
+function seen({ from, item: { to, type, topic, priority = 'normal', correlationId, content, ref } }: Logged) {
+  return { from, to, type, topic, priority, correlationId, content, ref } as Seen;
+}
