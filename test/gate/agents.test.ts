@@ -3,6 +3,7 @@ import { AgentManifest } from '../../src/protocol/agent';
 import type { AgentClass } from '../../src/agents/base-agent';
 import { Evaluator } from '../../src/agents/built-in/evaluator';
 import { Footprint } from '../../src/agents/dependency-gate/footprint';
+import { Graph } from '../../src/agents/dependency-gate/graph';
 import { Inventory } from '../../src/agents/dependency-gate/inventory';
 import { Licence } from '../../src/agents/dependency-gate/licence';
 import { Policy } from '../../src/agents/dependency-gate/policy';
@@ -27,6 +28,7 @@ const CLASSES: readonly AgentClass[] = [
   WaiverAgent,
   Policy,
   ReportWriter,
+  Graph,
 ];
 
 async function codeOf(deed: Promise<unknown>): Promise<string> {
@@ -53,6 +55,7 @@ test('every agent has a valid manifest of its own, and the plan names them all',
     'waiver',
     'evaluator',
     'policy',
+    'graph',
     'report-writer',
   ]);
   expect(new Set(named)).toEqual(new Set(names));
@@ -72,6 +75,7 @@ test('every output is what its manifest promises, and small enough to travel', a
       out.waivers,
       out.policy,
       out.report,
+      out.graph,
     ];
     CLASSES.forEach((agent, at) => {
       const { output } = AgentManifest.parse(agent.manifest);

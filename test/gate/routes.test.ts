@@ -1,7 +1,4 @@
 import { z } from 'zod';
-import { gatePlan } from '../../src/cli/dependency-gate/plan';
-import { gateRunInput } from '../../src/cli/dependency-gate/upload';
-import type { EnsembleClient } from '../../src/client/ensemble-client';
 import { PolicyReport } from '../../src/agents/dependency-gate/policy-schema';
 import { RemedyReport } from '../../src/agents/dependency-gate/remedy-schema';
 import { GateReport } from '../../src/agents/dependency-gate/report-writer';
@@ -9,10 +6,10 @@ import type { AgentClass } from '../../src/agents/base-agent';
 import { AppError } from '../../src/protocol/failures';
 import { offlineProvider } from '../../src/llm/providers/offline';
 import type { Json } from '../../src/protocol/json';
-import type { RunRequestInput } from '../../src/protocol/run';
 import { decisionsOf, storyOf } from '../run/support/story';
 import { anAgent } from '../support/agents';
 import { startTeam, type Team } from '../support/team';
+import { jobOn } from './support/gate-job';
 import { GATE_AGENTS, runGate } from './support/gate-run';
 import { plantedChange } from './support/lock-generator';
 import { agentsOn, type Route, routePair, ROUTES } from './support/route-pairs';
@@ -141,7 +138,7 @@ describe('on real servers', () => {
     expect(report.verdict).toBe('block');
     expect(report.markdown).toContain('### Proven remedies (2)');
     expect(report.markdown).toContain('1 proposed remedy did not hold, and counts for nothing.');
-    const policy = PolicyReport.parse(await client.output(result.runId, '4.3.1'));
+    const policy = PolicyReport.parse(await client.output(result.runId, '4.3.1.1'));
     expect(policy.decisions.filter(({ remedy }) => remedy !== null)).toHaveLength(2);
   }, 60_000);
 
@@ -170,16 +167,6 @@ function routed(chosen: string, rule: number | null): object {
   const alternatives = ['remedy', 'waive', 'write', 'finish'].filter((id) => id !== chosen);
   const reason = rule === null ? 'no rule holds' : `rule ${rule} holds`;
   return expect.objectContaining({ address: '4', kind: 'route', chosen, reason, alternatives });
-}
-
-async function jobOn(
-  client: EnsembleClient,
-  route: Route,
-  pair: { readonly head: Uint8Array; readonly base: Uint8Array } = routePair(route),
-): Promise<RunRequestInput> {
-  const names = { headName: 'head.package-lock.json', baseName: 'base.package-lock.json' };
-  const input = await gateRunInput(client, { ...pair, ...names, installed: null, about: route });
-  return { task: 'May this change be merged?', plan: gatePlan(), input };
 }
 
 /** The remedy pair, with a development package whose script runs as well. */

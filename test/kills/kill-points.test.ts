@@ -2,19 +2,13 @@ import type { RunResult } from '../../src/protocol/run';
 import { KILL_POINTS, type KillPoint, onReach, reach } from '../../src/telemetry/kill-points';
 import { fruitOf, mainJob } from '../support/kills/main-job';
 import { setStage, type Stage } from '../support/kills/stage';
-import { expectOneStory } from '../support/kills/story';
+import { conversationOf, expectOneStory } from '../support/kills/story';
 import type { WorkerProcess } from '../support/kills/worker-process';
 
 /** The points of the product, and those that only the SDK passes, which the worker of these tests watches. */
 const SDK_POINTS = ['completion.after', 'workflow-task.before', 'workflow-task.after'] as const;
-type Point = Exclude<KillPoint, ContextPoint> | (typeof SDK_POINTS)[number];
-/** The main job writes nothing at once; test/context strikes there. */
-type ContextPoint = Extract<KillPoint, `context.${string}`>;
-const POINTS: readonly Point[] = [...KILL_POINTS.filter(isPassed), ...SDK_POINTS];
-
-function isPassed(point: KillPoint): point is Exclude<KillPoint, ContextPoint> {
-  return !point.startsWith('context.');
-}
+type Point = KillPoint | (typeof SDK_POINTS)[number];
+const POINTS: readonly Point[] = [...KILL_POINTS, ...SDK_POINTS];
 
 /** In the middle of the job where a point is passed often; the third agent is one of three that run at once. */
 const NTH: Readonly<Record<Point, number>> = {
@@ -25,6 +19,9 @@ const NTH: Readonly<Record<Point, number>> = {
   'tool.after': 3,
   'model.before': 1,
   'model.after': 1,
+  'context.before': 1,
+  'context.written': 1,
+  'context.after': 1,
   'heartbeat.before': 2,
   'heartbeat.after': 3,
   'close.before': 3,
@@ -45,7 +42,8 @@ const ADDRESSES = [
   '4.1.1.2',
   '4.2.1.1',
   '4.2.1.2',
-  '4.3.1',
+  '4.3.1.1',
+  '4.3.1.2',
   '4.3.2',
 ];
 /** A process that starts takes a core for more than a second: more of them at once only wait for each other. */
@@ -145,6 +143,10 @@ describe('a worker that is killed changes nothing of what the job comes to', () 
       expect(strikes).toMatchObject([{ struck: point, pid: victim }]);
       const reference = (await undisturbed).result;
       expect(await fruitOf(stage.client, result)).toEqual(await fruitOf(stage.client, reference));
+      // Nothing is said twice either.
+      const said = await conversationOf(stage.admin, result.runId);
+      expect(said).toEqual(await conversationOf(stage.admin, reference.runId));
+      expect(said.length).toBeGreaterThan(0);
       await expectOneStory(stage.admin, result.runId, ADDRESSES);
 
       // An agent works again only where its death was its worker's: what was closed is never repeated.

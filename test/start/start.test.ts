@@ -27,7 +27,7 @@ test('the main job runs to its report with one command and leaves nothing behind
   expect(document.status).toBe('completed');
   expect(document.result.markdown).toMatch(/merge|waive|block/i);
   expect(command.stdout.trimEnd().split('\n')).toHaveLength(1);
-  for (const agent of ['inventory', 'licence', 'provenance', 'footprint', 'policy', 'report-writer'])
+  for (const agent of ['inventory', 'licence', 'provenance', 'footprint', 'policy', 'graph', 'report-writer'])
     expect(command.stderr).toMatch(new RegExp(`${agent} +done`));
   expect(command.stderr).toMatch(/model +.*offline/i);
   expect(command.stderr).toMatch(/total +1 model call, tokens unknown, cost \$0/);

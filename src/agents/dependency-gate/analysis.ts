@@ -41,6 +41,13 @@ export async function analyse(task: AgentTask, context: AgentContext): Promise<A
   return { input, installed, ...change };
 }
 
+/** Reads the head alone, for who needs nothing to compare it with. */
+export async function readHead(task: AgentTask, context: AgentContext): Promise<LockSide> {
+  const { head, headName } = gateInputOf(task.input);
+  context.heartbeat('reading the lock file');
+  return await readSide(head, headName, context);
+}
+
 async function shared(input: GateInput, context: AgentContext): Promise<LockChange> {
   // Names are part of the key because failures name the file.
   const key = JSON.stringify([input.head.blob, input.headName, input.base?.blob, input.baseName]);

@@ -27,6 +27,8 @@ export interface Brought {
   readonly struck: readonly Struck[];
   readonly struckCount: number;
   readonly proposed?: Proposed;
+  /** By finding, what decides it before any rule is asked. */
+  readonly objections?: ReadonlyMap<string, PolicyRule>;
 }
 
 /** What was judged to hold, by the finding it is for. */
@@ -39,9 +41,22 @@ const NOTHING_PROPOSED: Proposed = { waivers: new Map(), remedies: new Map() };
 
 /** Decides every finding by the first rule that holds; the worst decision is the verdict. */
 export function decide(brought: Brought, options: PolicyOptions): PolicyReport {
-  const { findings, missing, omitted, struck, struckCount, proposed = NOTHING_PROPOSED } = brought;
+  const {
+    findings,
+    missing,
+    omitted,
+    struck,
+    struckCount,
+    proposed = NOTHING_PROPOSED,
+    objections,
+  } = brought;
   const rules = [...options.rules, ...(options.defaults ? DEFAULT_RULES : []), NO_RULE];
-  const decisions = findings.map((finding) => decisionOn(finding, rules, proposed)).sort(worstFirst);
+  const decisions = findings
+    .map((finding) => {
+      const objection = objections?.get(finding.id);
+      return decisionOn(finding, objection === undefined ? rules : [objection], proposed);
+    })
+    .sort(worstFirst);
   const counts = { block: 0, waive: 0, merge: 0 };
   const severities = { high: 0, unknown: 0, low: 0, info: 0 };
   for (const { verdict, finding } of decisions) {

@@ -8,6 +8,7 @@ import { type EngineBasis, engineBasis, engineFindings } from './engine-findings
 import { reportOf } from './finding';
 import { deprecatedFindings, missingFindings, sizeFindings, unrequiredFindings } from './footprint-findings';
 import { FootprintReport, installedSizeOf } from './footprint-report';
+import { publishing } from './path-talk';
 
 /** Finds duplicates, engines that do not fit and other weight a change brings, with totals before and after. */
 export class Footprint extends BaseAgent<FootprintReport> {
@@ -27,7 +28,7 @@ export class Footprint extends BaseAgent<FootprintReport> {
     const { head, base, input, installed } = analysis;
     const basis = engineBasis(analysis, input.nodeVersion);
     context.heartbeat('counting');
-    return {
+    const report = {
       ...reportOf([
         ...(await duplicateFindings(analysis)),
         ...(await engineFindings(analysis, basis)),
@@ -40,6 +41,7 @@ export class Footprint extends BaseAgent<FootprintReport> {
       engineBasis: describeBasis(basis),
       installed: installedSizeOf(head, installed),
     };
+    return await publishing(report, context);
   }
 }
 

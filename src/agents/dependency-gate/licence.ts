@@ -4,6 +4,7 @@ import { LIMITS } from '../../protocol/limits';
 import { analyse } from './analysis';
 import { FindingReport, reportOf } from './finding';
 import { licenceFindings } from './licence-findings';
+import { publishing } from './path-talk';
 
 /** Finds what the packages a change brings in ask for by their licences. */
 export class Licence extends BaseAgent<FindingReport> {
@@ -19,6 +20,6 @@ export class Licence extends BaseAgent<FindingReport> {
   };
 
   async execute(task: AgentTask, context: AgentContext): Promise<FindingReport> {
-    return reportOf(await licenceFindings(await analyse(task, context)));
+    return await publishing(reportOf(await licenceFindings(await analyse(task, context))), context);
   }
 }

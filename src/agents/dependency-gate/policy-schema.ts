@@ -49,6 +49,12 @@ export const PolicyOptions = z
     verifiedBy: z.string().nullable().default('evaluator'),
     /** Agent that judged remedies and waivers: one that it did not judge is none. */
     judgedBy: z.string().default('evaluator'),
+    /** Capability of the agent that is asked for the path of each high finding that was published; null asks nobody. */
+    paths: z.string().min(1).max(100).nullable().default(null),
+    /** How long the next replies are waited for. */
+    replyTimeoutMs: z.int().min(1).max(600_000).default(20_000),
+    /** Key of the shared context under which the verdicts are merged; null merges none. */
+    verdicts: z.string().min(1).max(200).nullable().default(null),
   })
   .prefault({});
 export type PolicyOptions = z.infer<typeof PolicyOptions>;

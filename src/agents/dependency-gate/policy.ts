@@ -4,9 +4,11 @@ import { LIMITS } from '../../protocol/limits';
 import { type Brought, decide } from './decide';
 import { type Finding, FindingReport } from './finding';
 import { PolicyOptions, PolicyReport } from './policy-schema';
+import { objectionsTo } from './path-talk';
 import { outputOf } from './previous';
 import { proposedIn } from './proposed';
 import { standingIn, verifiedBy as verifiedFrom } from './standing';
+import { mergeVerdicts } from './verdicts';
 
 const NOTHING_STRUCK = { struck: [], struckCount: 0 };
 
@@ -27,7 +29,11 @@ export class Policy extends BaseAgent<PolicyReport> {
     const options = PolicyOptions.parse(task.options ?? {});
     const brought = await broughtBy(task, options);
     const proposed = await proposedIn(task.previous, options.judgedBy);
-    const report = decide({ ...brought, proposed }, options);
+    const { paths, verdicts } = options;
+    const objections =
+      paths === null ? undefined : await objectionsTo(brought.findings, { ...options, paths }, context);
+    const report = decide({ ...brought, proposed, ...(objections && { objections }) }, options);
+    if (verdicts !== null) await mergeVerdicts(report, verdicts, context);
     context.log.info('verdict reached', {
       verdict: report.verdict,
       ...report.counts,

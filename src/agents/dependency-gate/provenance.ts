@@ -4,6 +4,7 @@ import { LIMITS } from '../../protocol/limits';
 import { analyse } from './analysis';
 import { FindingReport, reportOf } from './finding';
 import { installScriptFindings } from './install-script-findings';
+import { publishing } from './path-talk';
 import { provenanceFindings } from './provenance-findings';
 
 /** Finds install scripts, and what is odd about where the packages of a change come from. */
@@ -23,6 +24,6 @@ export class Provenance extends BaseAgent<FindingReport> {
     const analysis = await analyse(task, context);
     const scripts = await installScriptFindings(analysis);
     context.heartbeat('checking sources and integrity');
-    return reportOf([...scripts, ...(await provenanceFindings(analysis))]);
+    return await publishing(reportOf([...scripts, ...(await provenanceFindings(analysis))]), context);
   }
 }

@@ -14,6 +14,7 @@ import { remediesIn, waiversIn } from './proposed';
 import { remedySections, waiverSections, waySection } from './report-proposals';
 import { changeSections, decisionSection, methodSection, struckSection, totalsTable } from './report-tables';
 import { SUMMARY_SYSTEM, SUMMARY_TASK, checkSummary } from './summary';
+import { assertShared } from './verdicts';
 
 /** A provider's own words are kept short in the report. */
 const MAX_FAILURE_CHARS = 300;
@@ -22,6 +23,8 @@ const ReportOptions = z
   .strictObject({
     /** Agent that judged remedies and waivers. */
     judgedBy: z.string().default('evaluator'),
+    /** Key of the shared context that must hold every verdict; null looks at none. */
+    verdicts: z.string().min(1).max(200).nullable().default(null),
   })
   .prefault({});
 
@@ -54,7 +57,9 @@ export class ReportWriter extends BaseAgent<GateReport> {
   };
 
   async execute(task: AgentTask, context: AgentContext): Promise<GateReport> {
-    const facts = await factsFrom(task);
+    const { judgedBy, verdicts } = ReportOptions.parse(task.options ?? {});
+    const facts = await factsFrom(task, judgedBy);
+    if (verdicts !== null) await assertShared(facts.policy, verdicts, context);
     const summary = await summarise(facts, context);
     if (summary.rejected !== null) context.log.warn('summary replaced', { why: summary.rejected });
     return { verdict: facts.policy.verdict, markdown: renderReport(facts, summary), summary };
@@ -83,8 +88,7 @@ export function renderReport(facts: ReportFacts, summary: ReportSummary): string
   return `${parts.filter((part) => part !== null).join('\n\n')}\n`;
 }
 
-async function factsFrom({ previous, options }: AgentTask): Promise<ReportFacts> {
-  const { judgedBy } = ReportOptions.parse(options ?? {});
+async function factsFrom({ previous }: AgentTask, judgedBy: string): Promise<ReportFacts> {
   const inventory = await outputOf(previous, 'inventory', InventoryReport);
   const policy = await outputOf(previous, 'policy', PolicyReport);
   if (inventory === null || policy === null) {

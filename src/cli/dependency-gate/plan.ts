@@ -3,6 +3,8 @@ import type { Predicate } from '../../protocol/predicate';
 
 /** How often what does not hold goes back to be done again. */
 const MAX_ROUNDS = 3;
+/** Where in the shared context the verdicts come together. */
+const VERDICTS_KEY = 'verdicts';
 
 /**
  * The dependency gate as a plan: take stock, look from three sides at once, strike what is false; then the way that the
@@ -43,7 +45,7 @@ function ways(): Step {
       {
         id: 'write',
         description: 'Nothing stands in the way of the verdict: decide and report',
-        step: { type: 'sequence', steps: [agent('policy'), agent('report-writer')] },
+        step: deciding(),
       },
     ],
     router: {
@@ -60,6 +62,27 @@ function ways(): Step {
       otherwise: 'write',
     },
     maxSteps: 3,
+  };
+}
+
+/** The policy asks how each high finding came in while the graph answers; neither comes to anything without the other. */
+function deciding(): Step {
+  return {
+    type: 'sequence',
+    steps: [
+      {
+        type: 'parallel',
+        steps: [
+          {
+            ...agent('policy'),
+            input: { paths: 'dependency-path', verdicts: VERDICTS_KEY },
+            onFailure: 'fail',
+          },
+          { ...agent('graph'), onFailure: 'fail' },
+        ],
+      },
+      { ...agent('report-writer'), input: { verdicts: VERDICTS_KEY } },
+    ],
   };
 }
 

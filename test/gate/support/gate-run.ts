@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type AgentContext, type AgentTask, type BaseAgent } from '../../../src/agents/base-agent';
 import { Evaluator } from '../../../src/agents/built-in/evaluator';
 import { Footprint } from '../../../src/agents/dependency-gate/footprint';
+import { Graph } from '../../../src/agents/dependency-gate/graph';
 import { Inventory } from '../../../src/agents/dependency-gate/inventory';
 import { Licence } from '../../../src/agents/dependency-gate/licence';
 import { RemedyAgent } from '../../../src/agents/dependency-gate/remedy';
@@ -19,7 +20,9 @@ import type { InventoryReport } from '../../../src/agents/dependency-gate/invent
 import type { PolicyReport } from '../../../src/agents/dependency-gate/policy-schema';
 import type { Verification } from '../../../src/agents/tools/verify/verify';
 import { memoryContext } from '../../../src/agents/testing/memory-context';
-import type { BlobRef, Json } from '../../../src/protocol/json';
+import type { BlobRef, Json, JsonObject } from '../../../src/protocol/json';
+import { GateBus } from './gate-bus';
+import type { Message } from '../../../src/protocol/message';
 import { ToldModel } from './told-model';
 
 /** A lock file as tests hold it: a document, or the very bytes. */
@@ -32,7 +35,7 @@ export interface GateCase {
   readonly baseName?: string;
   readonly installed?: Readonly<Record<string, number>>;
   readonly nodeVersion?: string;
-  readonly policy?: Json;
+  readonly policy?: JsonObject;
 }
 
 export interface GateOutputs {
@@ -44,7 +47,10 @@ export interface GateOutputs {
   readonly policy: PolicyReport;
   readonly report: GateReport;
   readonly findings: readonly Finding[];
+  readonly graph: Json;
   readonly model: ToldModel;
+  /** What was said on the bus, in order. */
+  readonly messages: readonly Message[];
   /** Absent where the plan did not go that way. */
   readonly remedies: RemedyReport | undefined;
   readonly waivers: WaiverReport | undefined;
@@ -57,6 +63,8 @@ export interface GateOutputs {
 export class GateBench {
   readonly model = new ToldModel();
   readonly beats: string[] = [];
+  readonly bus = new GateBus({ 'dependency-path': 'graph' });
+  private readonly shared = memoryContext({ model: this.model }).context.context;
   private readonly blobs = new Map<string, Uint8Array>();
   private readonly done: { agent: string; as: string; output: Json }[] = [];
 
@@ -77,7 +85,7 @@ export class GateBench {
     name: string,
     { options = null, as = name }: { readonly options?: Json; readonly as?: string } = {},
   ): Promise<Output> {
-    const output = await agent.execute(this.task(options), this.context());
+    const output = await agent.execute(this.task(options), { ...this.context(), bus: this.bus.join(name) });
     // Outputs travel as JSON between agents, so what JSON cannot hold must not matter.
     this.done.push({ agent: name, as, output: JSON.parse(JSON.stringify(output)) as Json });
     return output;
@@ -94,6 +102,7 @@ export class GateBench {
   context(signal = new AbortController().signal): AgentContext {
     return {
       ...memoryContext({ model: this.model, signal }).context,
+      context: this.shared,
       blobs: { read: async ({ blob }) => this.blobs.get(blob) ?? new Uint8Array() },
       heartbeat: (note) => void this.beats.push(note ?? ''),
     };
@@ -147,6 +156,7 @@ export const GATE_AGENTS = {
   remedy: RemedyAgent,
   waiver: WaiverAgent,
   policy: Policy,
+  graph: Graph,
   'report-writer': ReportWriter,
 } as const;
 
@@ -154,9 +164,13 @@ export const GATE_AGENTS = {
 export async function runGate(gate: GateCase, answer = 'See below.'): Promise<GateOutputs> {
   const bench = new GateBench(gate);
   bench.model.answers(answer);
+  // It answers the policy while that works, and is due only when the policy is done.
+  let answering: Promise<unknown> | undefined;
   const carried = await carryOut(gatePlan(), async ({ agent, id, input = null }) => {
+    if (agent === 'graph') return (await answering) as Json;
+    if (agent === 'policy') answering = bench.turn(new Graph(), 'graph');
     const Agent = GATE_AGENTS[agent as keyof typeof GATE_AGENTS];
-    const options = agent === 'policy' ? (gate.policy ?? null) : input;
+    const options = agent === 'policy' ? { ...(input as JsonObject), ...gate.policy } : input;
     return (await bench.turn(new Agent() as BaseAgent, agent, { options, as: id ?? agent })) as Json;
   });
   const said = bench.said;
@@ -175,8 +189,10 @@ export async function runGate(gate: GateCase, answer = 'See below.'): Promise<Ga
     waivers: said('waiver') as WaiverReport | undefined,
     policy: said('policy') as PolicyReport,
     report: said('report-writer') as GateReport,
+    graph: said('graph') as Json,
     findings: [...licence.findings, ...provenance.findings, ...footprint.findings],
     model: bench.model,
+    messages: bench.bus.log,
     ...carried,
   };
 }

@@ -20,5 +20,5 @@ export function routePair(route: Route): { readonly head: Buffer; readonly base:
 
 /** The agents that work where these ways are gone. */
 export function agentsOn(way: readonly string[]): readonly string[] {
-  return [...START, ...way, 'policy', 'report-writer'];
+  return [...START, ...way, 'policy', 'graph', 'report-writer'];
 }

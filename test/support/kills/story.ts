@@ -30,6 +30,13 @@ export async function rowsOf(admin: Pool, runId: string): Promise<Readonly<Recor
   };
 }
 
+/** What each agent said, in its order: the order among agents that work at once is not the same in every run. */
+export async function conversationOf(admin: Pool, runId: string): Promise<readonly unknown[]> {
+  const text = `select from_agent, number, to_agent, topic, capability, type, correlation_id, content
+    from ensemble.agent_messages where run_id = $1 order by from_agent, number`;
+  return (await admin.query(text, [runId])).rows;
+}
+
 /** Fails unless the run's events are one story: gap-free, nothing twice, each agent completed once, the end last. */
 export async function expectOneStory(
   admin: Pool,
