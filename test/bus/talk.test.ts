@@ -63,6 +63,24 @@ describe('members', () => {
     });
   });
 
+  test('who receive at the same time are each given a message of their own', async () => {
+    const runId = await talk.run();
+    using alpha = await talk.attend(runId, { member: 'alpha', address: '8' });
+    using beta = await talk.attend(runId, { member: 'beta', address: '9' });
+    const numbers = Array.from({ length: 30 }, (_, number) => number);
+    const receiving = numbers.map(() => beta.receive(SOON));
+    // Bodies of either kind: those that have to be loaded change places while they are.
+    await Promise.all(
+      numbers.map((number) => alpha.send('beta', { number, text: 'x'.repeat(number % 2 === 0 ? 1 : 5_000) })),
+    );
+    const heard = (await Promise.all(receiving)).map(
+      (message) => (message?.content as { number: number }).number,
+    );
+    expect(heard.toSorted((a, b) => a - b)).toEqual(numbers);
+    await beta.commit();
+    expect(await beta.receive({ timeoutMs: 0 })).toBeUndefined();
+  });
+
   test('are read again by another attempt until what was read is committed', async () => {
     const runId = await talk.run();
     using alpha = await talk.attend(runId, { member: 'alpha', address: '8' });

@@ -29,13 +29,14 @@ export class MailboxReader implements Disposable {
   private waiting: Message[] = [];
   private cursor = 0;
   private looked = false;
-  private readonly handedOut: number[] = [];
+  private looking: Promise<void> | undefined;
+  private readonly handedOut = new Set<number>();
 
   constructor(private readonly deps: MailboxReaderDeps) {}
 
   /** Messages handed out and not committed yet. */
   get read(): readonly number[] {
-    return this.handedOut;
+    return [...this.handedOut];
   }
 
   /** The next message that fits; undefined where none has come in time. */
@@ -55,7 +56,9 @@ export class MailboxReader implements Disposable {
   ): Promise<readonly Message[]> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
-      if (!this.looked || this.deps.watch.hasChanged) await this.look();
+      // Those who wait at the same time share one look: two would bring the same page twice.
+      if (this.looking !== undefined || !this.looked || this.deps.watch.hasChanged)
+        await (this.looking ??= this.look().finally(() => (this.looking = undefined)));
       const messages = await this.take(most, filter);
       if (messages.length > 0) return messages;
       const left = deadline - performance.now();
@@ -67,12 +70,12 @@ export class MailboxReader implements Disposable {
 
   /** Commits what was handed out as read. Throws ATTEMPT_FENCED where another attempt has taken over. */
   async commit(): Promise<void> {
-    if (this.handedOut.length === 0) return;
-    const seqs = [...this.handedOut];
+    if (this.handedOut.size === 0) return;
+    const seqs = this.read;
     const { outcome } = await this.deps.consume(seqs);
     if (outcome === 'fenced')
       throw new AppError('ATTEMPT_FENCED', 'A later attempt took over; what this one read is unread');
-    this.handedOut.splice(0, seqs.length);
+    for (const seq of seqs) this.handedOut.delete(seq);
   }
 
   [Symbol.dispose](): void {
@@ -98,13 +101,18 @@ export class MailboxReader implements Disposable {
       const found = this.waiting[index];
       if (found === undefined || isExpired(found)) continue;
       const message = isLoaded(found) ? found : await this.loaded(found);
+      if (this.waiting[index] !== found) {
+        // Somebody took one meanwhile: the places are others.
+        index = -1;
+        continue;
+      }
       if (filter !== undefined && !holds(filter, documentOf(message))) {
         this.waiting[index] = message;
         continue;
       }
       this.waiting.splice(index, 1);
       index -= 1;
-      this.handedOut.push(message.seq);
+      this.handedOut.add(message.seq);
       const handle = messageType(message.type)?.handle;
       const left = handle === undefined ? message : await handle(message);
       if (left !== undefined) taken.push(left);
