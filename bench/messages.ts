@@ -15,7 +15,7 @@ const CURVE_MS = 4_000;
 const SINGLE_MS = 10_000;
 const WARM_UP_MS = 2_000;
 /** Messages that a sender has on their way at once. */
-const IN_FLIGHT = 400;
+const IN_FLIGHT = 600;
 const BODY = 'Three open issues: delivery times, invoices, and the warranty terms that were agreed in March. '
   .repeat(3)
   .slice(0, 200);
