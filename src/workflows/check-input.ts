@@ -104,7 +104,7 @@ const runInput = objectOf<RunWorkflowInput>({
   task: value,
   input: value,
   plan: checkPlan,
-  agents: listOf(agentVersion, { min: 1, max: LIMITS.agentsPerRun }),
+  agents: listOf(agentVersion, { min: 0, max: LIMITS.agentsPerRun }),
   facts: optional(facts),
   bounds: optional(
     objectOf<RunBounds>({

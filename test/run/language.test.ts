@@ -260,6 +260,11 @@ describe('time and attempts of composite steps', () => {
     ]);
   });
 
+  test('a plan needs no agent: it may be nothing but a wait', async () => {
+    const { result } = await outcomeOf({ type: 'wait', for: 'timer', durationMs: 50 });
+    expect(result).toMatchObject({ status: 'completed', agents: [] });
+  });
+
   test('a timer lets time pass and leaves nothing', async () => {
     const plan: Step = {
       type: 'sequence',

@@ -332,7 +332,7 @@ describe('the check of the start input', () => {
       'plan names 600 agents; the limit is 500',
       { plan: { type: 'sequence', steps: [wide(300), wide(300)] } },
     ],
-    ['agents must hold 1 to 500 entries', { agents: [] }],
+    ['agents must be a list', { agents: {} }],
     [
       'agents[0].version must be a version of at most 200 characters',
       { agents: [{ ...agent, version: '1'.repeat(300) }] },

@@ -1,5 +1,5 @@
 import type { Json } from '../../protocol/json';
-import { isControl, type Message, type MessageWanted } from '../../protocol/message';
+import type { Message, MessageWanted } from '../../protocol/message';
 import { holds } from '../predicate';
 import type { Logged } from './route';
 
@@ -23,7 +23,8 @@ export function documentOf({ from, to, type, topic, priority, correlationId, con
 
 /** Whether a message may be what is waited for: what is asked of a body behind a reference, only the body tells. */
 export function maybeWanted({ from, type, where }: MessageWanted, message: Seen): boolean {
-  if (isControl(message.type)) return false;
+  // What members tell the bus itself.
+  if (message.type.startsWith('bus.')) return false;
   if (from !== undefined && message.from !== from) return false;
   if (type !== undefined && message.type !== type) return false;
   if (where === undefined || (message.ref !== undefined && message.content === undefined)) return true;
