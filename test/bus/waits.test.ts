@@ -53,7 +53,7 @@ const wait = (more: object = {}): Step => ({
   timeoutMs: 100_000,
   ...more,
 });
-/** A run has an agent at least. */
+/** Behind somebody who spoke of something else. */
 const start = (plan: Step) => team.client.start({ task: 'Wait', plan: sequence(cries('hello', 1), plan) });
 const run = (plan: Step) => team.client.run({ task: 'Wait', plan });
 const say = (runId: string, topic: string, content: Json, more: object = {}) =>

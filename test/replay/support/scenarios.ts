@@ -32,6 +32,16 @@ export const SCENARIO_AGENTS: readonly AgentClass[] = [
     },
     { input: z.unknown() },
   ),
+  anAgent('counts', async (_task, { context }) => {
+    await sleep(300);
+    await context.update('count', (count) => (typeof count === 'number' ? count : 0) + 1);
+    return 'counted';
+  }),
+  anAgent('tells', async (_task, { bus }) => {
+    await sleep(300);
+    await bus.publish('news.today', { told: true });
+    return 'told';
+  }),
   anAgent('broken', () => {
     throw new Error('always broken');
   }),
@@ -55,6 +65,7 @@ export const SCENARIO_AGENTS: readonly AgentClass[] = [
   ),
 ];
 
+const onNews = { op: 'eq', pointer: '/topic', value: 'news.today' } as const;
 const once = { retry: { maxAttempts: 1 } };
 const says = (input: JsonObject, more: object = {}): Step => ({
   type: 'agent',
@@ -195,6 +206,18 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     plan: sequence([
       says({ a: 1 }),
       parallel([agent('waits'), agent('broken', { ...once, onFailure: 'fail' })]),
+    ]),
+  },
+  'context-wait': {
+    plan: parallel([
+      sequence([{ type: 'wait', for: 'context', key: 'count', timeoutMs: 20_000 }, says({ a: 1 })]),
+      agent('counts'),
+    ]),
+  },
+  'message-wait': {
+    plan: parallel([
+      sequence([{ type: 'wait', for: 'message', where: onNews, timeoutMs: 20_000 }, says({ a: 1 })]),
+      agent('tells'),
     ]),
   },
   cancelled: { plan: parallel([says({ a: 1 }), agent('waits')]), cancelAt: 'waits' },
