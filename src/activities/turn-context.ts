@@ -13,7 +13,6 @@ import type { Watch } from './watch';
 export class TurnContext implements ContextPort {
   readonly agent: string;
   readonly rules: ContextRules;
-  readonly signal: AbortSignal;
   private writer: ContextWriter | undefined;
   private own: Promise<{ readonly book: ContextBook; readonly changes: readonly StoredChange[] }> | undefined;
 
@@ -25,7 +24,11 @@ export class TurnContext implements ContextPort {
     const { input } = turn;
     this.agent = input.agent.name;
     this.rules = input.contextRules ?? {};
-    this.signal = watch.signal;
+  }
+
+  /** Asked for only by those who wait: most turns need none. */
+  get signal(): AbortSignal {
+    return this.watch.signal;
   }
 
   assertOpen(): void {
