@@ -5,22 +5,17 @@ import { lookUp } from '../core/facts';
 import { evaluate } from '../core/predicate';
 import { leavesOf } from '../core/strategies/child-scope';
 import type { RunState } from './run-state';
-import type { AttemptEnd, Done, Running } from './running';
+import type { AttemptEnd, Running } from './running';
 import { startTimer, type Timer } from './timer';
+import { beginWait, type Waiting } from './wait';
 
 type Step = Extract<WaitStep, { for: 'context' }>;
-
-interface Waiting {
-  readonly ended: Done<AttemptEnd>;
-  /** The deadline, where the wait had begun before the workflow continued as new. */
-  readonly until: number | undefined;
-}
 
 /** A step that waits until a key of the context holds what is wanted. Its output is what the key holds then. */
 export class ContextWait implements Running {
   private timer: Timer | undefined;
   private unwatch: () => void = () => undefined;
-  private readonly withdraw: () => void;
+  private withdraw: () => void = () => undefined;
   private over = false;
 
   constructor(
@@ -28,15 +23,8 @@ export class ContextWait implements Running {
     private readonly step: Step,
     private readonly waiting: Waiting,
   ) {
-    const { until } = waiting;
-    this.withdraw = () => undefined;
-    // One that had begun goes on; only what is new has to wait for its turn.
-    if (until !== undefined) this.start(until);
-    else
-      this.withdraw = run.gate.enter(() => {
-        this.start(Date.now() + step.timeoutMs);
-        run.gate.leave();
-      });
+    const wait = { until: waiting.until, forMs: step.timeoutMs };
+    this.withdraw = beginWait(run, wait, (until) => this.start(until));
   }
 
   stop(): void {

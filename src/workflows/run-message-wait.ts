@@ -10,8 +10,9 @@ import { leavesOf } from '../core/strategies/child-scope';
 import { lookForMessage } from './activities';
 import { failureOf } from './failure';
 import type { RunState } from './run-state';
-import type { AttemptEnd, Done, Place, Running } from './running';
+import type { AttemptEnd, Place, Running } from './running';
 import { startTimer, type Timer } from './timer';
+import { beginWait, type Waiting } from './wait';
 
 /** From the run's bus, by the addresses of steps. */
 export const messageCame = defineSignal<string[]>(WAKE_SIGNAL);
@@ -20,12 +21,6 @@ export const messageCame = defineSignal<string[]>(WAKE_SIGNAL);
 const LOOK_AGAIN_MS = 30_000;
 const LOOK_AGAIN_MOST_MS = 3_600_000;
 
-interface Waiting {
-  readonly ended: Done<AttemptEnd>;
-  /** The deadline, where the wait had begun before the workflow continued as new. */
-  readonly until: number | undefined;
-}
-
 /**
  * A step that waits for a message of the run's log, whoever it is for. It looks once, which registers it where there is
  * none, and again when the bus says so. Its output is the message.
@@ -33,7 +28,7 @@ interface Waiting {
 export class MessageWait implements Running {
   private deadline: Timer | undefined;
   private next: Timer | undefined;
-  private readonly withdraw: () => void;
+  private withdraw: () => void = () => undefined;
   private looking = false;
   private again = false;
   private over = false;
@@ -44,15 +39,8 @@ export class MessageWait implements Running {
     private readonly place: Place<Extract<WaitStep, { for: 'message' }>>,
     private readonly waiting: Waiting,
   ) {
-    const { until } = waiting;
-    this.withdraw = () => undefined;
-    // One that had begun goes on; only what is new has to wait for its turn.
-    if (until !== undefined) this.start(until);
-    else
-      this.withdraw = run.gate.enter(() => {
-        this.start(Date.now() + place.step.timeoutMs);
-        run.gate.leave();
-      });
+    const wait = { until: waiting.until, forMs: place.step.timeoutMs };
+    this.withdraw = beginWait(run, wait, (until) => this.start(until));
   }
 
   stop(): void {
