@@ -246,6 +246,7 @@ export interface LookForMessageInput {
   readonly wanted: MessageWanted;
   /** Only messages after this one of the run's order. */
   readonly after: number;
+  /** How long it waits, in milliseconds since 1970. */
   readonly untilMs: number;
   readonly inlineBytes: number;
   readonly factsWanted: readonly string[];

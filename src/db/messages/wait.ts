@@ -1,6 +1,7 @@
 import type { Pool, PoolClient } from 'pg';
 import { maybeWanted } from '../../core/bus/wanted';
 import type { Message, MessageWanted } from '../../protocol/message';
+import type { LookForMessageInput } from '../../protocol/run';
 import { knownRun, parseStored } from '../answers';
 import { OpenBusAnswer } from '../answers-messages';
 import { encode } from '../encode';
@@ -8,16 +9,7 @@ import { withTenantClient } from '../tenant-door';
 import { queryHistory, readHistory } from './read';
 
 /** A step that looks for a message, and waits where there is none. */
-export interface Looking {
-  readonly tenantId: string;
-  readonly runId: string;
-  readonly address: string;
-  readonly wanted: MessageWanted;
-  /** Only messages after this one of the run's order. */
-  readonly after: number;
-  /** How long it waits, in milliseconds since 1970. */
-  readonly untilMs: number;
-}
+export type Looking = Omit<LookForMessageInput, 'inlineBytes' | 'factsWanted'>;
 
 const PAGE = 500;
 
