@@ -1,5 +1,6 @@
 import { uuidv7 } from 'uuidv7';
 import { AppError } from '../protocol/failures';
+import { firstIssue, type Issue } from '../protocol/first-issue';
 import type { Json } from '../protocol/json';
 import { LIMITS } from '../protocol/limits';
 import {
@@ -119,11 +120,6 @@ function number(value: number, name: string): number {
   throw new AppError('INPUT_INVALID', `${name} must be a whole number from 0`);
 }
 
-function invalid(
-  what: string,
-  issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[],
-) {
-  const [issue] = issues;
-  const path = issue?.path.map(String).join('.') ?? '';
-  return new AppError('INPUT_INVALID', `${what} not valid${path && ` at ${path}`}: ${issue?.message}`);
+function invalid(what: string, issues: readonly Issue[]): AppError {
+  return new AppError('INPUT_INVALID', `${what} not valid${firstIssue(issues)}`);
 }

@@ -8,6 +8,7 @@ import type {
 import { isDeeperThan } from '../../core/text';
 import type { Repositories } from '../../db/repositories';
 import { AppError } from '../../protocol/failures';
+import { firstIssue, type Issue } from '../../protocol/first-issue';
 import { Json } from '../../protocol/json';
 import { LIMITS } from '../../protocol/limits';
 import {
@@ -262,11 +263,6 @@ function addressed(to: Addressee): Partial<MessageItem> {
   return typeof to === 'string' ? { to } : to;
 }
 
-function invalid(
-  what: string,
-  issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[],
-) {
-  const [issue] = issues;
-  const path = issue?.path.map(String).join('.') ?? '';
-  return new AppError('INPUT_INVALID', `A ${what} is not valid${path && ` at ${path}`}: ${issue?.message}`);
+function invalid(what: string, issues: readonly Issue[]): AppError {
+  return new AppError('INPUT_INVALID', `A ${what} is not valid${firstIssue(issues)}`);
 }
