@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client as Postgres } from 'pg';
 import type { AgentBus } from '../src/activities/bus/agent-bus';
 import { busIdOf } from '../src/core/ids';
 import { type Benchmark, type Figure, figure, percentile } from './figures';
 import { attend, type Hall, members, openHall, startRun } from './hall';
+import { withNotifications } from './postgres';
 import { type Rig, startRig } from './rig';
 
 const WARM_UP = 20;
@@ -100,20 +100,8 @@ async function signalTimes({ temporal }: Rig, runId: string): Promise<Reference>
 
 /** What PostgreSQL alone takes from a notification to whoever listens, over two connections. */
 async function notifyTimes({ databaseAdminUrl }: Rig): Promise<Reference> {
-  const [listening, notifying] = [0, 1].map(() => new Postgres({ connectionString: databaseAdminUrl }));
-  if (listening === undefined || notifying === undefined) throw new Error('expected two connections');
-  await Promise.all([listening.connect(), notifying.connect()]);
-  try {
-    await listening.query('listen bench_delivery');
-    const times = await timed(async () => {
-      const heard = new Promise((resolve) => listening.once('notification', resolve));
-      await notifying.query("select pg_notify('bench_delivery', 'x')");
-      await heard;
-    });
-    return { unit: 'ms (reference: a bare NOTIFY, heard)', times };
-  } finally {
-    await Promise.all([listening.end(), notifying.end()]);
-  }
+  const times = await withNotifications(databaseAdminUrl, timed);
+  return { unit: 'ms (reference: a bare NOTIFY, heard)', times };
 }
 
 async function timed(work: () => Promise<unknown>): Promise<readonly number[]> {

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client as Postgres } from 'pg';
 import { uuidv7 } from 'uuidv7';
 import type { AgentBus } from '../src/activities/bus/agent-bus';
 import { busIdOf } from '../src/core/ids';
 import { LOCAL_TENANT_ID } from '../src/protocol/run';
 import { type Benchmark, type Figure, figure } from './figures';
 import { attend, type Hall, members, names, openHall, startRun } from './hall';
+import { durabilityOf, withPostgres } from './postgres';
 import { type Rig, startRig } from './rig';
 
 const PAIRS = 10;
@@ -27,7 +27,7 @@ export const messages: Benchmark = {
   async run(log) {
     await using rig = await startRig(log, members(MOST_PAIRS));
     await using hall = openHall(rig);
-    await printDurability(rig, log);
+    log(`  postgresql   ${await withPostgres(rig.databaseAdminUrl, durabilityOf)}`);
     const whole = await measure(hall, PAIRS, MEASURED_MS);
     const bare = await bareInserts(rig);
     const events = (await eventsOf(rig, whole.runId)) / whole.logged;
@@ -174,9 +174,7 @@ async function eventsOf({ temporal }: Rig, runId: string): Promise<number> {
 
 /** What PostgreSQL alone does with rows of this size: one statement for 500 of them, one after the other. */
 async function bareInserts({ databaseAdminUrl }: Rig): Promise<number> {
-  const client = new Postgres({ connectionString: databaseAdminUrl });
-  await client.connect();
-  try {
+  return withPostgres(databaseAdminUrl, async (client) => {
     await client.query('create table bench_rows (run uuid, seq bigint, body text, primary key (run, seq))');
     const run = uuidv7();
     const until = performance.now() + 5_000;
@@ -190,20 +188,5 @@ async function bareInserts({ databaseAdminUrl }: Rig): Promise<number> {
       seq += 500;
     }
     return seq / 5;
-  } finally {
-    await client.end();
-  }
-}
-
-async function printDurability({ databaseAdminUrl }: Rig, log: (line: string) => void): Promise<void> {
-  const client = new Postgres({ connectionString: databaseAdminUrl });
-  await client.connect();
-  try {
-    const { rows } = await client.query<{ fsync: string; commit: string }>(
-      "select current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit",
-    );
-    log(`  postgresql   fsync ${rows[0]?.fsync}, synchronous_commit ${rows[0]?.commit}`);
-  } finally {
-    await client.end();
-  }
+  });
 }

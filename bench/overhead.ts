@@ -1,5 +1,5 @@
-import { Client as Postgres } from 'pg';
 import { type Benchmark, type Figure, figure, median, percentile } from './figures';
+import { durabilityOf, withPostgres } from './postgres';
 import { type Rig, startRig } from './rig';
 
 const AGENTS = 20;
@@ -131,9 +131,7 @@ async function timed(work: () => Promise<string>): Promise<[number, string]> {
 
 /** The original claims 5 to 10 ms per record; printed, not judged. */
 async function printWriteLatency({ databaseAdminUrl }: Rig, log: (line: string) => void): Promise<void> {
-  const client = new Postgres({ connectionString: databaseAdminUrl });
-  await client.connect();
-  try {
+  await withPostgres(databaseAdminUrl, async (client) => {
     await client.query('create table bench_write (id serial primary key, body jsonb)');
     const times: number[] = [];
     for (let i = 0; i < 200; i += 1) {
@@ -141,14 +139,8 @@ async function printWriteLatency({ databaseAdminUrl }: Rig, log: (line: string) 
       await client.query('insert into bench_write (body) values ($1)', [{ text: 'x'.repeat(500) }]);
       times.push(performance.now() - since);
     }
-    const settings = await client.query<{ fsync: string; commit: string }>(
-      "select current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit",
-    );
-    const { fsync, commit } = settings.rows[0] ?? {};
     log(
-      `  write        one record p50 ${median(times).toFixed(2)} ms, p95 ${percentile(times, 95).toFixed(2)} ms (fsync ${fsync}, synchronous_commit ${commit}); the original: 5 to 10 ms`,
+      `  write        one record p50 ${median(times).toFixed(2)} ms, p95 ${percentile(times, 95).toFixed(2)} ms (${await durabilityOf(client)}); the original: 5 to 10 ms`,
     );
-  } finally {
-    await client.end();
-  }
+  });
 }

@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { Client as Postgres } from 'pg';
 import { createClient } from '../src/client/connect';
 import type { EnsembleClient } from '../src/client/ensemble-client';
 import { Cleanup } from '../src/runtime/cleanup';
 import { type Benchmark, type Figure, figure, median, percentile } from './figures';
+import { withNotifications } from './postgres';
 import { startServers } from './rig';
 import { nowMs, startStreamProvider, type StreamProvider, tokensIn } from './stream-provider';
 
@@ -126,22 +126,17 @@ function told(times: readonly number[]): string {
   return `p50 ${p50} ms, p95 ${p95} ms, p99 ${p99} ms of ${times.length}`;
 }
 
-/** From NOTIFY on one connection to its arrival on another, with nothing of ours between. */
+/** What PostgreSQL alone takes from a notification to whoever listens. */
 async function roundTrips(connectionString: string): Promise<readonly number[]> {
-  const [listener, speaker] = [new Postgres({ connectionString }), new Postgres({ connectionString })];
-  try {
-    await Promise.all([listener.connect(), speaker.connect()]);
-    await listener.query('listen bench');
+  return withNotifications(connectionString, async (notify) => {
     const times: number[] = [];
     for (let round = 0; round < ROUND_TRIPS; round += 1) {
       const since = performance.now();
-      await Promise.all([once(listener, 'notification'), speaker.query("select pg_notify('bench', 'x')")]);
+      await notify();
       times.push(performance.now() - since);
     }
     return times;
-  } finally {
-    await Promise.all([listener.end(), speaker.end()]);
-  }
+  });
 }
 
 /** Keeps 200 streams going on the one worker; none may lose or repeat a token, and the worker must not grow. */
