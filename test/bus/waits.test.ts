@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { createRouteMessages } from '../../src/activities/route-messages';
-import { createClient } from '../../src/client/connect';
 import { busIdOf, workflowIdOf } from '../../src/core/ids';
 import type { Json } from '../../src/protocol/json';
 import type { Step } from '../../src/protocol/plan';
@@ -102,8 +101,7 @@ test('large bodies are chosen by what is in them, and what follows sees them', a
 });
 
 test('each round of a loop waits for the next message, over histories that continue as new', async () => {
-  const environment = { ...team.environment, ENSEMBLE_STARTS_PER_HISTORY: '3' };
-  await using client = await createClient({ environment });
+  const client = await team.clientOf(3);
   const plan = parallel(
     {
       type: 'loop',

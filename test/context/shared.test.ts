@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { AgentContext, AgentTask } from '../../src/agents/base-agent';
-import { createClient } from '../../src/client/connect';
 import { workflowIdOf } from '../../src/core/ids';
 import { AppError } from '../../src/protocol/failures';
 import type { Json } from '../../src/protocol/json';
@@ -248,8 +247,7 @@ describe('waiting', () => {
   });
 
   test('it goes on over histories that continue as new, and so do versions and what was deleted', async () => {
-    const environment = { ...team.environment, ENSEMBLE_STARTS_PER_HISTORY: '3' };
-    await using client = await createClient({ environment });
+    const client = await team.clientOf(3);
     const count = work('counts-on', async (context) => {
       context.delete('gone');
       await context.compareAndSet('gone', 0, true);

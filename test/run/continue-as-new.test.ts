@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { createClient } from '../../src/client/connect';
 import type { EnsembleClient } from '../../src/client/ensemble-client';
 import { workflowIdOf } from '../../src/core/ids';
 import type { AgentTask } from '../../src/agents/base-agent';
@@ -48,22 +47,10 @@ const agents = [
 ];
 
 let team: Team;
-const clients: EnsembleClient[] = [];
 beforeAll(async () => {
   team = await startTeam(agents);
 });
-afterAll(async () => {
-  for (const client of clients) await client[Symbol.asyncDispose]();
-  await team[Symbol.asyncDispose]();
-});
-
-/** A client whose runs continue as new after so many starts. */
-async function clientOf(startsPerHistory: number): Promise<EnsembleClient> {
-  const environment = { ...team.environment, ENSEMBLE_STARTS_PER_HISTORY: String(startsPerHistory) };
-  const client = await createClient({ environment });
-  clients.push(client);
-  return client;
-}
+afterAll(() => team[Symbol.asyncDispose]());
 
 const agent = (name: string, more: object = {}): Step => ({ type: 'agent', agent: name, ...more });
 const sequence = (steps: readonly Step[], more: object = {}): Step => ({ type: 'sequence', steps, ...more });
@@ -133,12 +120,12 @@ async function fruitOf(client: EnsembleClient, plan: Step) {
 }
 
 test('a run that continues as new wherever it can comes to the same as one that never does', async () => {
-  const reference = await fruitOf(await clientOf(500), MIXTURE);
+  const reference = await fruitOf(await team.clientOf(500), MIXTURE);
   expect(reference.fruit.status).toBe('completed');
   expect((await carriedBy(reference.runId)).continued).toBe(0);
   // The server lets workflows of one id begin once a second, so the shortest histories take their time.
   for (const startsPerHistory of long ? [1, 2, 3, 5, 8] : [3]) {
-    const client = await clientOf(startsPerHistory);
+    const client = await team.clientOf(startsPerHistory);
     const { runId, fruit } = await fruitOf(client, MIXTURE);
     expect(fruit).toEqual(reference.fruit);
     const { continued } = await carriedBy(runId);
@@ -160,7 +147,7 @@ test('an agent sees all of what came before it, the latest at once and the rest 
     { type: 'loop', step: sequence([...steps(9), agent('sees')]), maxIterations: 8 },
     agent('sees'),
   ]);
-  const client = await clientOf(30);
+  const client = await team.clientOf(30);
   const { runId, output } = await client.run({ task: 'Look back', plan });
   const passes = Array.from({ length: 8 }, (_, pass) => (pass === 0 ? '1.1' : `1.1#${pass + 1}`));
   const all = passes.flatMap((pass) => Array.from({ length: 10 }, (_, i) => `${pass}.${i + 1}`));
@@ -188,7 +175,7 @@ test('what is carried on stays small, whatever agents leave in the context', asy
     // A key that became a blob on the way is asked by what is known of it.
     agent('step', { when: { op: 'eq', pointer: '/context/key-3/number', value: 3 }, input: 'knows' }),
   ]);
-  const client = await clientOf(4);
+  const client = await team.clientOf(4);
   const { runId, output, status } = await client.run({ task: 'Hoard', plan });
   expect([status, output]).toEqual(['completed', { said: 'knows' }]);
   const { continued, bytes } = await carriedBy(runId);
@@ -201,13 +188,13 @@ test('what is carried on stays small, whatever agents leave in the context', asy
 test('a run whose state cannot be carried on ends with a limit of ours, and keeps what was done', async () => {
   const hoard = (from: number): Step => agent('hoards', { input: { from, keys: 1_000 } });
   const plan = sequence([hoard(0), hoard(1_000), hoard(2_000), agent('step')]);
-  const result = await (await clientOf(3)).run({ task: 'Too much', plan });
+  const result = await (await team.clientOf(3)).run({ task: 'Too much', plan });
   expect(result).toMatchObject({ status: 'failed', failure: { code: 'RUN_LIMIT' } });
   expect(result.agents.map(({ address }) => address)).toEqual(['1', '2', '3']);
 });
 
 test('a run can be cancelled at any of its workflows', async () => {
-  const client = await clientOf(2);
+  const client = await team.clientOf(2);
   const plan = sequence([...steps(5), { type: 'wait', for: 'timer', durationMs: 600_000 }, agent('step')]);
   const { runId } = await client.start({ task: 'Stop', plan });
   for await (const { type, address } of client.events(runId))

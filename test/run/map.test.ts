@@ -1,7 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { createClient } from '../../src/client/connect';
-import type { EnsembleClient } from '../../src/client/ensemble-client';
 import type { Json, JsonObject } from '../../src/protocol/json';
 import { LIMITS } from '../../src/protocol/limits';
 import type { MapStep, Step } from '../../src/protocol/plan';
@@ -71,21 +69,10 @@ const agents = [
 ];
 
 let team: Team;
-const clients: EnsembleClient[] = [];
 beforeAll(async () => {
   team = await startTeam(agents);
 });
-afterAll(async () => {
-  for (const client of clients) await client[Symbol.asyncDispose]();
-  await team[Symbol.asyncDispose]();
-});
-
-async function clientOf(startsPerHistory: number): Promise<EnsembleClient> {
-  const environment = { ...team.environment, ENSEMBLE_STARTS_PER_HISTORY: String(startsPerHistory) };
-  const client = await createClient({ environment });
-  clients.push(client);
-  return client;
-}
+afterAll(() => team[Symbol.asyncDispose]());
 
 const agent = (name: string, more: object = {}): Step => ({ type: 'agent', agent: name, ...more });
 const sequence = (...steps: Step[]): Step => ({ type: 'sequence', steps });
@@ -139,7 +126,7 @@ test('a list in a blob stays there: the workflow learns its length and what is a
 
 test(`${SIZE.entries} entries, ten at a time, over several workflows: each once, all in order`, async () => {
   const { entries, startsPerHistory } = SIZE;
-  const client = await clientOf(startsPerHistory);
+  const client = await team.clientOf(startsPerHistory);
   mostAtWork = 0;
   const when = { op: 'exists', pointer: '/item/name' } as const;
   const body = sequence(agent('names', { when }));
@@ -164,7 +151,7 @@ test(`${SIZE.entries} entries, ten at a time, over several workflows: each once,
 
 test('what the map came to over several workflows is one list', async () => {
   const list = Array.from({ length: 12 }, (_, i) => i);
-  const client = await clientOf(3);
+  const client = await team.clientOf(3);
   const plan = mapOver('/input/list', agent('names'), { maxConcurrency: 5 });
   const result = await client.run({ task: 'Go over it', plan, input: { list } });
   expect(result.output).toEqual(list.map((index) => expect.objectContaining({ index, name: index })));
@@ -172,7 +159,7 @@ test('what the map came to over several workflows is one list', async () => {
 }, 120_000);
 
 test('the list is the one of the beginning, whatever becomes of its key meanwhile', async () => {
-  const client = await clientOf(2);
+  const client = await team.clientOf(2);
   const set = (list: Json): Step => agent('sets', { input: { list } });
   const plan = sequence(
     set([1, 2, 3, 4]),

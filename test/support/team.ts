@@ -20,6 +20,8 @@ import { scriptedModel } from './scripted-model';
 /** A worker and a client of their own database and task queue, on the real servers of this test run. */
 export interface Team extends AsyncDisposable {
   readonly client: EnsembleClient;
+  /** A client whose runs continue as new after so many starts. */
+  clientOf(startsPerHistory: number): Promise<EnsembleClient>;
   readonly temporal: Client;
   readonly environment: Readonly<Record<string, string>>;
   readonly databaseAdminUrl: string;
@@ -73,6 +75,10 @@ export async function startTeam(
   const owned = cleanup.move();
   return {
     client,
+    clientOf: async (startsPerHistory) => {
+      const pace = { ENSEMBLE_STARTS_PER_HISTORY: String(startsPerHistory) };
+      return owned.use(await createClient({ environment: { ...environment, ...pace } }));
+    },
     admin,
     temporal,
     environment,
