@@ -39,6 +39,7 @@ const ZOD_FREE = new Set([
   'protocol/failures',
   'protocol/limits',
   'protocol/nesting',
+  'protocol/rest',
   'protocol/undecodable',
 ]);
 

@@ -1,5 +1,6 @@
 import type { AgentContext } from '../agents/base-agent';
 import { contextAccess, type TurnWrites } from '../agents/context-access';
+import type { Rests } from '../agents/long-wait';
 import type { ModelProvider } from '../llm/port';
 import { AgentJournal } from './agent-journal';
 import type { TurnBus } from './bus/turn-bus';
@@ -15,11 +16,12 @@ interface Wiring extends Turn {
   /** Effects of the turn's completion. */
   readonly writes: TurnWrites;
   readonly bus: TurnBus;
+  readonly rests: Rests;
 }
 
 /** Everything the agent may touch, bound to its own run and tenant. */
 export function agentContext(deps: ExecuteDeps, wiring: Wiring): AgentContext {
-  const { input, attempt, watch, model, writes, bus } = wiring;
+  const { input, attempt, watch, model, writes, bus, rests } = wiring;
   const { tenantId, runId, agent } = input;
   const log = deps.log.child({ runId, agent: agent.name, tenant: tenantId, attempt: attempt.number });
   const journal = new AgentJournal(deps.repositories, wiring);
@@ -36,7 +38,7 @@ export function agentContext(deps: ExecuteDeps, wiring: Wiring): AgentContext {
       info: (message, fields) => log.info(fields ?? {}, message),
       warn: (message, fields) => log.warn(fields ?? {}, message),
     },
-    context: contextAccess(new TurnContext(deps, wiring, watch), writes),
+    context: contextAccess(new TurnContext(deps, wiring, wiring), writes),
     blobs: {
       read: async (ref) => {
         watch.assertOpen();
@@ -44,7 +46,7 @@ export function agentContext(deps: ExecuteDeps, wiring: Wiring): AgentContext {
       },
     },
     get bus() {
-      return bus.join();
+      return bus.join(rests);
     },
     host: deps.host,
     journal: {

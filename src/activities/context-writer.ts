@@ -200,7 +200,9 @@ export class ContextWriter {
   private async recalled(): Promise<Map<string, Made[]>> {
     const { input, attempt } = this.turn;
     const { address, tenantId } = input;
-    const written = await this.deps.repositories.context.written(tenantId, attempt);
+    // Of earlier turns the run knows already, and the agent goes on after them.
+    const { written: after = 0 } = attempt.resumption ?? {};
+    const written = await this.deps.repositories.context.written(tenantId, attempt, after);
     const made = new Map<string, Made[]>();
     for (let from = 0; from < written.length; from += LIMITS.contextWritesPerBatch) {
       const part = written.slice(from, from + LIMITS.contextWritesPerBatch);
@@ -213,7 +215,7 @@ export class ContextWriter {
         made.set(write.key, [...(made.get(write.key) ?? []), { write, version, before, shown: 0 }]);
       }
     }
-    this.numbered = written.length;
+    this.numbered = after + written.length;
     return made;
   }
 }

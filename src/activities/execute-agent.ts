@@ -2,13 +2,15 @@ import { createHash, randomBytes } from 'node:crypto';
 import { activityInfo, Context } from '@temporalio/activity';
 import { uuidv7 } from 'uuidv7';
 import type { AgentResult } from '../protocol/agent';
-import { AppError, FAILURES } from '../protocol/failures';
+import { FAILURES } from '../protocol/failures';
+import type { AgentRest } from '../protocol/rest';
 import type { ExecuteAgentInput } from '../protocol/run';
 import { reach } from '../telemetry/kill-points';
 import type { ActivityDeps } from '.';
 import { applicationFailure, cancellation, failureFrom, isCancelled } from './agent-failure';
 import type { ContextOutbox } from './context-outbox';
 import type { ContextReader, PreviousReader } from './context-reader';
+import { endTurn } from './end-turn';
 import type { AgentResolver } from './resolve-agent';
 import { runTurn, type Attempt } from './run-turn';
 import type { TokenBatcher } from './token-batcher';
@@ -23,7 +25,7 @@ export interface ExecuteDeps extends ActivityDeps {
 
 /** One attempt of one agent execution: opens the row, lets the agent work, closes the row with everything it did. */
 export function createExecuteAgent(deps: ExecuteDeps) {
-  return async (input: ExecuteAgentInput): Promise<AgentResult> => {
+  return async (input: ExecuteAgentInput): Promise<AgentResult | AgentRest> => {
     const opened = await open(deps, input);
     if ('stored' in opened) return opened.stored;
     try {
@@ -39,7 +41,7 @@ export function createExecuteAgent(deps: ExecuteDeps) {
 async function open(
   { repositories }: ExecuteDeps,
   input: ExecuteAgentInput,
-): Promise<Attempt | { readonly stored: AgentResult }> {
+): Promise<Attempt | { readonly stored: AgentResult | AgentRest }> {
   const info = activityInfo();
   // Issued here and never part of any input or result, so no history ever holds it.
   const tokenHash = createHash('sha256').update(randomBytes(32)).digest('hex');
@@ -52,14 +54,19 @@ async function open(
     version: input.agent.version,
     activityAttempt: info.attempt,
     scheduledAtMs: info.scheduledTimestampMs,
+    turn: input.turn,
     tokenHash,
     worker: workerIdentity(),
     events: input.events,
   });
   reach('open.after');
   switch (opened.outcome) {
-    case 'open':
-      return { agentRunId: opened.agentRunId, number: opened.attempt, tokenHash };
+    case 'open': {
+      const { agentRunId, attempt: number, resumption } = opened;
+      return { agentRunId, number, tokenHash, resumption };
+    }
+    case 'asleep':
+      return { stored: opened.rest };
     case 'closed': {
       if (opened.result !== null) return { stored: opened.result };
       const failure = opened.failure ?? { code: 'AGENT_FAILED', message: 'Failed in an earlier execution' };
@@ -75,25 +82,17 @@ async function open(
   }
 }
 
-async function work(deps: ExecuteDeps, input: ExecuteAgentInput, attempt: Attempt): Promise<AgentResult> {
+async function work(
+  deps: ExecuteDeps,
+  input: ExecuteAgentInput,
+  attempt: Attempt,
+): Promise<AgentResult | AgentRest> {
   const { agent, model } = await deps.resolveAgent(input);
-  const { result, read } = await runTurn({ ...deps, model }, { input, attempt, agent });
+  const end = await runTurn({ ...deps, model }, { input, attempt, agent });
   reach('close.before');
-  const closed = await deps.repositories.agentRuns.close(input.tenantId, {
-    runId: input.runId,
-    agentRunId: attempt.agentRunId,
-    attempt: attempt.number,
-    tokenHash: attempt.tokenHash,
-    result,
-    ...(read.length === 0 ? {} : { read, member: input.agent.name }),
-  });
+  const ended = await endTurn(deps.repositories, { input, attempt, end });
   reach('close.after');
-  if (closed.outcome === 'fenced')
-    throw new AppError('ATTEMPT_FENCED', 'A later attempt took over; this one changed nothing');
-  // `already`: another attempt closed the row first; its result is the one that counts.
-  if (closed.outcome === 'already' && closed.result !== null) return closed.result;
-  // What earlier attempts took is part of what this agent run took.
-  return closed.outcome === 'closed' ? { ...result, usage: closed.usage } : result;
+  return ended;
 }
 
 interface FailedAttempt {

@@ -10,6 +10,7 @@ import type {
   AppendEventsInput,
   FinishRunInput,
   LookForMessageInput,
+  LookIntoMailboxInput,
   ReadListInput,
   ReadRunInput,
   SettleAgentInput,
@@ -24,6 +25,7 @@ import { createContextReader, createPreviousReader } from './context-reader';
 import { createExecuteAgent } from './execute-agent';
 import { createReadList } from './lists';
 import { createLookForMessage } from './look-for-message';
+import { createLookIntoMailbox } from './look-into-mailbox';
 import type { PriceOf } from './model-calls';
 import { createAgentResolver } from './resolve-agent';
 import { type BusKey, createRouteMessages } from './route-messages';
@@ -63,6 +65,8 @@ export const createActivities = (deps: ActivityDeps) => ({
   routeMessages: routing(deps),
   lookForMessage: (input: LookForMessageInput) =>
     heartbeating(() => typed(createLookForMessage(deps))(input)),
+  lookIntoMailbox: (input: LookIntoMailboxInput) =>
+    heartbeating(() => typed(createLookIntoMailbox(deps))(input)),
   closeBus: (key: BusKey) => typed((run: BusKey) => deps.buses.close(run))(key),
   finishRun: (input: FinishRunInput) => createFinishRun(deps)(input),
   appendEvents: (input: AppendEventsInput) => typed(createAppendEvents(deps))(input),

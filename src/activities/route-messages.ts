@@ -27,7 +27,7 @@ export interface BusKey {
 /** What the bus workflow needs to know: that it may end, since its run is over. */
 export interface RouteAnswer {
   readonly closed: boolean;
-  /** Steps of the run's plan that wait for what has come, and since which message; absent where there are none. */
+  /** Steps of the run's plan and agents that wait for what has come, and since which message; absent where there are none. */
   readonly wakes?: readonly Wake[];
 }
 
@@ -96,7 +96,7 @@ async function routeAll(
     const state = await stateFor(bus, known);
     const lookups = await lookupsFor({ repositories, tenantId }, state, known);
     const routed = route(state, known, lookups);
-    found = foundAmong(bus.waits, routed.logged);
+    found = foundAmong(bus.waits, routed);
     return { routed, senders, dead: [...unreadable, ...strangers], found };
   });
   const wakes = found.map(({ address, seq }) => ({ address, seq }));

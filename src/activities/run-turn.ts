@@ -2,9 +2,8 @@ import { Context } from '@temporalio/activity';
 import type { AgentResult } from '../protocol/agent';
 import { AppError } from '../protocol/failures';
 import type { Json, JsonObject } from '../protocol/json';
-import { LIMITS } from '../protocol/limits';
-import type { ExecuteAgentInput, FactsByBlob, PreviousOutput } from '../protocol/run';
-import { joinedFacts } from '../core/facts';
+import type { NewRest, Resumption } from '../protocol/rest';
+import type { ExecuteAgentInput, PreviousOutput } from '../protocol/run';
 import { wordsOf } from '../core/failure-line';
 import { textOf } from '../core/text';
 import { inAgentScope } from '../agents/agent-scope';
@@ -13,16 +12,16 @@ import type { LoadedAgent } from '../agents/loader';
 import type { Repositories } from '../db/repositories';
 import type { ExecuteDeps } from './execute-agent';
 import { checkedOutput, parsedOptions } from '../agents/agent-io';
-import { turnWrites, type TurnWrites } from '../agents/context-access';
-import { isReadable } from './agent-failure';
+import { turnWrites } from '../agents/context-access';
+import { isCancelled, isReadable } from './agent-failure';
 import { agentContext } from './agent-context';
 import { TurnBus } from './bus/turn-bus';
-import { storedWrites } from './context-writes';
+import { TurnRest } from './turn-rest';
+import { storedRest, storedTurn } from './stored-turn';
 import { wrapEach } from '../llm/fallback';
 import { MeteredModel } from './metered-model';
 import { ModelCalls } from './model-calls';
 import type { TokenWriter } from './token-writer';
-import { storeWithFacts } from './stored-values';
 import { Watch } from './watch';
 
 /** One opened attempt: what every later write of it is conditional on. */
@@ -30,6 +29,8 @@ export interface Attempt {
   readonly agentRunId: string;
   readonly number: number;
   readonly tokenHash: string;
+  /** Of a turn that is not the first: where it goes on. */
+  readonly resumption?: Resumption | undefined;
 }
 
 export interface Turn {
@@ -38,11 +39,11 @@ export interface Turn {
   readonly agent: LoadedAgent;
 }
 
-/** What a turn came to: its result with all effects, and the messages that count as read once it is stored. */
-export interface TurnEnd {
-  readonly result: AgentResult;
+/** What a turn came to, with all effects: its agent's result, or the rest that it takes. */
+export type TurnEnd = ({ readonly result: AgentResult } | { readonly rest: NewRest }) & {
+  /** Messages that count as read once it is stored. */
   readonly read: readonly number[];
-}
+};
 
 /** Lets the agent work under heartbeat, time limit and cancellation. */
 export async function runTurn(deps: ExecuteDeps, turn: Turn): Promise<TurnEnd> {
@@ -57,15 +58,25 @@ export async function runTurn(deps: ExecuteDeps, turn: Turn): Promise<TurnEnd> {
   const model = wrapEach(deps.model, (one) => new MeteredModel(one, metering));
   const writes = turnWrites(input.contextRules);
   using bus = new TurnBus(deps.buses, turn, watch);
-  const context: AgentContext = agentContext(deps, { ...turn, watch, model, writes, bus });
-  const output = await finishing({ deps, calls, tokens }, async () => {
+  const rests = new TurnRest(turn, watch, bus);
+  const context: AgentContext = agentContext(deps, { ...turn, watch, model, writes, bus, rests });
+  const work = async (): Promise<Json> => {
     const task = await agentTask(deps, turn);
     const raw = await watch.bound(() => executed(turn, task, context));
     const { joined } = bus;
     // A result counts only with what its agent said on the way.
     if (joined !== undefined) await watch.bound(() => joined.drained());
     return checkedOutput(agent.manifest, raw);
-  });
+  };
+  let output: Json;
+  try {
+    output = await finishing({ deps, calls, tokens }, work);
+  } catch (error) {
+    const wish = watch.rest;
+    if (wish === undefined || isCancelled(error)) throw error;
+    const rest = await storedRest(deps, { input, agentRunId, writes, wish });
+    return { rest, read: bus.joined?.read ?? [] };
+  }
   const stored = await storedTurn(deps, { input, output, writes });
   return { result: { agentRunId, ...stored, usage: calls.usage }, read: bus.joined?.read ?? [] };
 }
@@ -108,6 +119,7 @@ async function agentTask(
   { input, attempt, agent }: Turn,
 ): Promise<AgentTask> {
   const { tenantId, runId, address, earlier = 0, item, index } = input;
+  const { resumption } = attempt;
   const readable = (output: PreviousOutput) => previousOutput(repositories, { tenantId, attempt, output });
   // The workflow alone knows the order; it is asked only by those who want more than the latest.
   const all = async () => (await readPrevious(runId, address)).slice(0, earlier).map(readable);
@@ -119,6 +131,9 @@ async function agentTask(
     ...(earlier > 0 ? { earlier: all } : {}),
     ...(item === undefined ? {} : { item: await repositories.values.load(tenantId, item) }),
     ...(index === undefined ? {} : { index }),
+    ...(resumption === undefined
+      ? {}
+      : { checkpoint: await repositories.values.load(tenantId, resumption.checkpoint) }),
   };
 }
 
@@ -141,41 +156,5 @@ function previousOutput(
         throw new AppError('INTERNAL', `The output of ${agent} (${address}) is not in the database`);
       return values.load(tenantId, value);
     },
-  };
-}
-
-interface Ended {
-  readonly input: ExecuteAgentInput;
-  readonly output: Json;
-  readonly writes: TurnWrites;
-}
-
-/** Stores what the turn brought: small values inline, of the others references and what the plan asks of them. */
-async function storedTurn(
-  { repositories }: ExecuteDeps,
-  { input, output, writes }: Ended,
-): Promise<Pick<AgentResult, 'output' | 'effects' | 'facts'>> {
-  const { tenantId, factsWanted, inlineBytes = LIMITS.inlineValueBytes } = input;
-  const wanted = factsWanted?.output ?? [];
-  const { value, facts } = await storeWithFacts(repositories, {
-    tenantId,
-    json: output,
-    factsWanted: wanted,
-    inlineBytes,
-  });
-  const storing = { tenantId, factsWanted: factsWanted?.context ?? {}, inlineBytes };
-  const { context, facts: ofWrites } = await storedWrites(repositories, {
-    ...storing,
-    writes: writes.shared,
-  });
-  const own =
-    writes.private.size === 0
-      ? {}
-      : { private: (await storedWrites(repositories, { ...storing, writes: writes.private })).context };
-  const known: FactsByBlob = joinedFacts(facts, ofWrites);
-  return {
-    output: value,
-    effects: { context, ...own },
-    ...(Object.keys(known).length === 0 ? {} : { facts: known }),
   };
 }

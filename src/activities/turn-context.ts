@@ -2,6 +2,7 @@ import type { ContextChange, ContextRules, ContextSeen } from '../protocol/conte
 import type { Json, Value } from '../protocol/json';
 import { ContextBook } from '../core/context/book';
 import type { ContextPort, DraftWrite } from '../agents/context-access';
+import type { Rests } from '../agents/long-wait';
 import type { HistoryOptions } from '../agents/shared-context';
 import type { StoredChange } from '../db/repositories/context';
 import { ContextWriter } from './context-writer';
@@ -19,7 +20,7 @@ export class TurnContext implements ContextPort {
   constructor(
     private readonly deps: ExecuteDeps,
     private readonly turn: Turn,
-    private readonly watch: Watch,
+    private readonly life: { readonly watch: Watch; readonly rests: Rests },
   ) {
     const { input } = turn;
     this.agent = input.agent.name;
@@ -28,11 +29,15 @@ export class TurnContext implements ContextPort {
 
   /** Asked for only by those who wait: most turns need none. */
   get signal(): AbortSignal {
-    return this.watch.signal;
+    return this.life.watch.signal;
+  }
+
+  get rests(): Rests {
+    return this.life.rests;
   }
 
   assertOpen(): void {
-    this.watch.assertOpen();
+    this.life.watch.assertOpen();
   }
 
   seen(key: string, now = false): Promise<ContextSeen | undefined> {

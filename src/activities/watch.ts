@@ -1,4 +1,5 @@
 import type { Context } from '@temporalio/activity';
+import type { RestWish } from '../agents/long-wait';
 import { AppError } from '../protocol/failures';
 import { reach } from '../telemetry/kill-points';
 
@@ -6,6 +7,8 @@ import { reach } from '../telemetry/kill-points';
 const HEARTBEAT_EVERY_MS = 3_000;
 /** One for all: an error made for every attempt would cost each the trace of its stack. */
 const OVER = new AppError('ATTEMPT_FENCED', 'The turn is over, and its context with it');
+
+const LAIN = new AppError('ATTEMPT_FENCED', 'The turn is over: its agent has lain down');
 
 /** Longest note of an agent that a heartbeat carries: the server fails an activity whose note it cannot keep. */
 const NOTE_CHARS = 1_000;
@@ -16,6 +19,8 @@ export class Watch {
   /** Why the work is to stop; undefined as long as it is not. */
   private stopped: { readonly reason: unknown } | undefined;
   private over = false;
+  /** Why the turn ends before its agent does. */
+  private wish: RestWish | undefined;
   private controller: AbortController | undefined;
   private onStop: (() => void) | undefined;
 
@@ -65,6 +70,18 @@ export class Watch {
     }
   }
 
+  /** Ends the turn, and with it whatever its agent still does. Never resolves. */
+  lieDown(wish: RestWish): Promise<never> {
+    this.wish ??= wish;
+    this.stop(LAIN);
+    return new Promise(() => undefined);
+  }
+
+  /** What the agent wants that lay down, where that is why the work was stopped. */
+  get rest(): RestWish | undefined {
+    return this.stopped?.reason === LAIN ? this.wish : undefined;
+  }
+
   heartbeat(note?: string): void {
     if (this.over) return;
     reach('heartbeat.before');
@@ -74,7 +91,7 @@ export class Watch {
 
   /** Throws ATTEMPT_FENCED once the turn is over: what an agent left running must not act under its name. */
   assertOpen(): void {
-    if (this.over) throw OVER;
+    if (this.over || this.wish !== undefined) throw OVER;
   }
 
   /** The turn is over; whatever still runs for it is told to stop. */

@@ -29,6 +29,8 @@ export interface AgentTask {
    */
   readonly previous: readonly PreviousAgentOutput[];
   readonly earlier?: () => Promise<readonly PreviousAgentOutput[]>;
+  /** What the agent left when it lay down in a long wait: it goes on from there. Absent in its first turn. */
+  readonly checkpoint?: Json;
 }
 
 /** Logs one line; run, agent, attempt and tenant are already in it. */

@@ -1,6 +1,6 @@
 import { combined } from '../core/context/book';
 import { contextKeyProblem } from '../core/context/keys';
-import { mergeNamed } from '../core/context/merges';
+import { canonical, mergeNamed } from '../core/context/merges';
 import { PendingWrites } from '../core/context/pending';
 import { holds } from '../core/predicate';
 import { isDeeperThan, unstorable } from '../core/text';
@@ -9,6 +9,7 @@ import { AppError } from '../protocol/failures';
 import type { Json, Value } from '../protocol/json';
 import { LIMITS } from '../protocol/limits';
 import type { Predicate } from '../protocol/predicate';
+import { type Rests, staysFor } from './long-wait';
 import type {
   ContextReading,
   HistoryOptions,
@@ -36,6 +37,8 @@ export interface ContextPort {
   /** Answers the new version; throws what it was refused with. */
   leave(write: DraftWrite): Promise<number>;
   history(key: string, page: Required<HistoryOptions>): Promise<readonly ContextChange[]>;
+  /** Of the turn; absent where it cannot end before its agent does. */
+  readonly rests?: Rests | undefined;
   /** Resolves after so long, or earlier where this process knows of a change. Rejects with the signal. */
   changed(timeoutMs: number): Promise<void>;
   privateSeen(key: string): Promise<Value | undefined>;
@@ -196,15 +199,26 @@ async function updated(
 async function watched(
   port: ContextPort,
   key: string,
-  { where, timeoutMs }: WatchOptions & { readonly where: Predicate },
+  { where, timeoutMs, ...long }: WatchOptions & { readonly where: Predicate },
 ): Promise<ContextReading | undefined> {
-  const deadline = Date.now() + timeoutMs;
+  const waitKey = canonical({ watch: key, where } as Json);
+  const rests = long.checkpoint === undefined ? undefined : port.rests;
+  const { untilMs } = rests?.begin(waitKey, timeoutMs) ?? { untilMs: Date.now() + timeoutMs };
+  const staysUntilMs = Date.now() + staysFor(long, Math.max(0, untilMs - Date.now()));
   for (let pause = FIRST_LOOK_MS; ; pause = Math.min(2 * pause, LOOK_EVERY_MS)) {
     const reading = await readingOf(port, key, pause > FIRST_LOOK_MS);
     if (reading !== undefined && holds(where, reading.value)) return reading;
-    const left = deadline - Date.now();
-    if (left <= 0) return undefined;
-    await port.changed(Math.min(pause, left));
+    const left = staysUntilMs - Date.now();
+    if (left > 0) await port.changed(Math.min(pause, left));
+    else if (untilMs <= Date.now() || long.checkpoint === undefined || rests === undefined) return undefined;
+    else
+      await rests.lieDown({
+        checkpoint: long.checkpoint,
+        untilMs,
+        waitsFor: { for: 'context', key, where, version: reading?.version ?? 0 },
+        wokenBy: long.wokenBy ?? 'members',
+        wait: { key: waitKey },
+      });
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Json } from '../protocol/json';
 import type { HistoryOptions, Message, MessagePriority, SubscriptionRequest } from '../protocol/message';
 import type { Predicate } from '../protocol/predicate';
+import type { LongWaitOptions } from './long-wait';
 
 /** To a member by name, to whoever offers a capability and has least to do, or to all for whom a predicate holds. */
 export type Addressee = string | { readonly capability: string } | { readonly where: Predicate };
@@ -15,14 +16,14 @@ export interface SendOptions {
   readonly ttlMs?: number | undefined;
 }
 
-export interface ReceiveOptions {
+export interface ReceiveOptions extends LongWaitOptions {
   /** Over `{from, type, topic, priority, correlationId, content}`. */
   readonly filter?: Predicate | undefined;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface RequestOptions extends SendOptions {
+export interface RequestOptions extends SendOptions, LongWaitOptions {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }

@@ -1,6 +1,7 @@
 import type { ContextChange } from '../protocol/context';
 import type { Json } from '../protocol/json';
 import type { Predicate } from '../protocol/predicate';
+import type { LongWaitOptions } from './long-wait';
 
 /** A key of the shared context as it stood when it was read. */
 export interface ContextReading {
@@ -16,7 +17,7 @@ export interface WriteOptions {
   readonly now?: boolean;
 }
 
-export interface WatchOptions {
+export interface WatchOptions extends LongWaitOptions {
   /** Then the answer is undefined. The agent's own time limit holds all the same. */
   readonly timeoutMs: number;
 }

@@ -42,6 +42,8 @@ function changeOf({ type, at, data }: RunEvent): Change | undefined {
       return (line) => ({ status: 'running', startedAtMs: line.startedAtMs ?? atMs });
     case 'agent.attempt-failed':
       return (line) => ({ note: reason, status: data['willRetry'] === true ? 'retrying' : line.status });
+    case 'agent.asleep':
+      return () => ({ status: 'asleep' });
     case 'agent.completed':
       return () => ({
         status: 'completed',

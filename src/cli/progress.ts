@@ -14,6 +14,7 @@ const WORDS = {
   waiting: 'waiting',
   running: 'running',
   retrying: 'retrying',
+  asleep: 'asleep',
   completed: 'done',
   failed: 'failed',
   skipped: 'skipped',

@@ -41,7 +41,14 @@ export const OpenBusAnswer = z.discriminatedUnion('outcome', [
     ),
     /** Given where messages are routed. */
     waits: z
-      .array(z.object({ address: z.string(), wanted: z.unknown(), found: count.nullable() }))
+      .array(
+        z.object({
+          address: z.string(),
+          wanted: z.unknown(),
+          member: z.string().nullable(),
+          found: count.nullable(),
+        }),
+      )
       .optional(),
     pending: z.record(z.string(), count),
     busy: z.record(z.string(), count),

@@ -3,6 +3,7 @@ import type { AgentResult, AgentVersion, Degradation, Usage } from '../protocol/
 import type { ContextWrite } from '../protocol/context';
 import { AppError, type Failure, isFailureCode } from '../protocol/failures';
 import { Json, Value } from '../protocol/json';
+import { type AgentRest, type Resumption, WOKEN_BY } from '../protocol/rest';
 import { AGENT_RUN_STATUSES, RUN_STATUSES, type RunBounds } from '../protocol/run';
 
 // A newer version may have written codes that this one does not know; the message still tells.
@@ -31,6 +32,29 @@ export const StoredAgentResult: z.ZodType<AgentResult> = z.object({
   effects: z.object({ context: z.array(StoredWrite), private: z.array(StoredWrite).optional() }),
   usage: StoredUsage,
   facts: z.record(z.string(), z.record(z.string(), Json)).optional(),
+});
+
+const WaitKey = z.object({ key: z.string(), correlationId: z.string().optional() });
+
+const StoredResumption: z.ZodType<Resumption> = z.object({
+  checkpoint: Value,
+  untilMs: z.number(),
+  written: z.number(),
+  wait: WaitKey,
+});
+
+const StoredAgentRest: z.ZodType<AgentRest> = z.object({
+  agentRunId: z.string(),
+  effects: z.object({ context: z.array(StoredWrite), private: z.array(StoredWrite).optional() }),
+  facts: z.record(z.string(), z.record(z.string(), Json)).optional(),
+  asleep: z.object({
+    turn: z.number(),
+    untilMs: z.number(),
+    // Checked before it was stored.
+    waitsFor: z.custom<AgentRest['asleep']['waitsFor']>(),
+    wokenBy: z.enum(WOKEN_BY),
+    written: z.number(),
+  }),
 });
 
 export const StoredAgents: z.ZodType<readonly AgentVersion[]> = z.array(
@@ -69,6 +93,9 @@ const closedRow = {
   failure: StoredFailure.nullable(),
 };
 
+/** An agent run whose turn is over: what that brought. */
+const asleep = z.object({ outcome: z.literal('asleep'), rest: StoredAgentRest });
+
 export const CreateAnswer = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.enum(['created', 'existing']), runId: z.string(), status: z.enum(RUN_STATUSES) }),
   z.object({ outcome: z.literal('conflict'), runId: z.string() }),
@@ -90,7 +117,13 @@ export const FinishAnswer = z.discriminatedUnion('outcome', [
 export const FinishSilentAnswer = z.union([z.object({ outcome: z.literal('bus-open') }), FinishAnswer]);
 
 export const OpenAnswer = z.discriminatedUnion('outcome', [
-  z.object({ outcome: z.literal('open'), agentRunId: z.string(), attempt: z.number() }),
+  z.object({
+    outcome: z.literal('open'),
+    agentRunId: z.string(),
+    attempt: z.number(),
+    resumption: StoredResumption.optional(),
+  }),
+  asleep,
   z.object({ outcome: z.literal('closed'), ...closedRow }),
   fenced,
   runFinal,
@@ -99,6 +132,12 @@ export const OpenAnswer = z.discriminatedUnion('outcome', [
 
 export const CloseAnswer = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('closed'), usage: StoredUsage }),
+  z.object({ outcome: z.literal('already'), ...closedRow }),
+  fenced,
+]);
+
+export const LayDownAnswer = z.discriminatedUnion('outcome', [
+  asleep,
   z.object({ outcome: z.literal('already'), ...closedRow }),
   fenced,
 ]);

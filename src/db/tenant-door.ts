@@ -15,6 +15,7 @@ export type FunctionName =
   | 'finish_run'
   | 'open_agent_run'
   | 'close_agent_run'
+  | 'lay_down_agent_run'
   | 'fail_attempt'
   | 'settle_agent_run'
   | 'begin_tool_call'

@@ -56,6 +56,7 @@ export const AGENT_STATUSES = [
   'waiting',
   'running',
   'retrying',
+  'asleep',
   'completed',
   'failed',
   'skipped',

@@ -1,5 +1,6 @@
 import type { AgentInfo, Degradation, Usage } from './agent';
 import type { Json, Value } from './json';
+import type { Asleep } from './rest';
 
 /**
  * What a run's workflow hands to itself when it continues as new: compact, and nothing of what is over but what later
@@ -59,6 +60,8 @@ export interface CarriedStep {
   readonly attempt: number;
   /** When the attempt's time is over, or the pause, or the timer that the step is; milliseconds since 1970. */
   readonly until?: number | undefined;
+  /** Of an agent that sleeps. */
+  readonly asleep?: Asleep | undefined;
   /** Of a child run that was accepted. */
   readonly childRun?: string | undefined;
   readonly composite?: CarriedComposite | undefined;

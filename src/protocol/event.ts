@@ -7,6 +7,7 @@ export const EVENT_TYPES = [
   'step.decided',
   'agent.started',
   'agent.attempt-failed',
+  'agent.asleep',
   'agent.completed',
   'agent.failed',
   'agent.skipped',

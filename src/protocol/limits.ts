@@ -17,6 +17,8 @@ export const LIMITS = {
   planBytes: 256 * 1024,
   /** Agent executions that a plan may come to at worst, child runs included: below what one history holds. */
   executionsPerRun: 5_000,
+  /** Times that one agent execution may lie down, and one. */
+  turnsPerAgentRun: 1_000,
   /** Stored plans that one plan may be made of, whatever the number of their uses. */
   plansPerRun: 100,
   /** Versions of one name. */

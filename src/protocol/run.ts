@@ -114,6 +114,8 @@ export interface ExecuteAgentInput {
   readonly projectId: string;
   readonly runId: string;
   readonly address: string;
+  /** From 1, which is also what holds where it is absent: how often the agent has lain down, and one. */
+  readonly turn?: number;
   readonly agent: AgentVersion;
   readonly task: Value;
   readonly runInput: Value;
@@ -255,6 +257,16 @@ export interface LookForMessageInput {
 /** What came of a look: nothing yet, where it is empty. */
 export interface MessageLook {
   readonly found?: { readonly seq: number; readonly output: Value; readonly facts: FactsByBlob };
+}
+
+/** Input of `lookIntoMailbox`: an agent that sleeps, the turn in which it lay down, and until when it waits. */
+export interface LookIntoMailboxInput {
+  readonly tenantId: string;
+  readonly runId: string;
+  readonly address: string;
+  readonly member: string;
+  readonly turn: number;
+  readonly untilMs: number;
 }
 
 /** Input of `storeValues`: values that are too large together to be carried on. */

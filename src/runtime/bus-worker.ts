@@ -18,13 +18,13 @@ const CONCURRENT_CALLS = 20;
 /** The part of a worker that routes messages while all of its other slots are taken by agents, who may wait for them. */
 export function createBusWorker(options: BusWorkerOptions): Promise<Worker> {
   const { connection, namespace, taskQueue, activities } = options;
-  const { routeMessages, lookForMessage, closeBus } = activities;
+  const { routeMessages, lookForMessage, lookIntoMailbox, closeBus } = activities;
   return Worker.create({
     connection,
     namespace,
     taskQueue: busQueueOf(taskQueue),
     dataConverter,
-    activities: { routeMessages, lookForMessage, closeBus },
+    activities: { routeMessages, lookForMessage, lookIntoMailbox, closeBus },
     interceptors: { activity: [logAttributes] },
     maxConcurrentActivityTaskExecutions: CONCURRENT_CALLS,
     maxConcurrentActivityTaskPolls: 2,

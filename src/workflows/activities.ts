@@ -7,7 +7,7 @@ import {
 import type { Activities } from '../activities';
 import type { AgentStep } from '../protocol/plan';
 import type { AgentVersion } from '../protocol/agent';
-import type { FinishRunInput, LookForMessageInput, MessageLook } from '../protocol/run';
+import type { FinishRunInput, LookForMessageInput, LookIntoMailboxInput, MessageLook } from '../protocol/run';
 import { busQueueOf } from '../core/bus/names';
 import { DEFAULT_RETRY } from '../core/retry';
 
@@ -28,6 +28,8 @@ const TIMEOUT_MARGIN_MS = 5_000;
 /** One scheduling of an agent execution. */
 interface Scheduling {
   readonly step: AgentStep;
+  /** From 1. */
+  readonly number: number;
   readonly agent: AgentVersion;
   readonly address: string;
   /** From 1; beyond it, attempts of earlier schedulings did not count. */
@@ -39,14 +41,16 @@ interface Scheduling {
 /** The one activity of an agent execution, with readable ids for the Web UI. */
 export function agentActivity({
   step,
+  number,
   agent,
   address,
   round,
   attempts,
 }: Scheduling): Activities['executeAgent'] {
   const retry = retryOf(step);
+  const id = number === 1 ? `${address} ${agent.name}` : `${address} ${agent.name} turn ${number}`;
   return proxyActivities<Activities>({
-    activityId: round === 1 ? `${address} ${agent.name}` : `${address} ${agent.name} (${round})`,
+    activityId: round === 1 ? id : `${id} (${round})`,
     summary: `${agent.name} ${agent.version}`,
     startToCloseTimeout: (step.timeoutMs ?? agent.timeoutMs) + TIMEOUT_MARGIN_MS,
     heartbeatTimeout: '15s',
@@ -76,12 +80,20 @@ const local = proxyLocalActivities<Activities>({
 });
 export const { appendEvents, acceptRun, readRun, readList } = local;
 
-/** Looks for what a step waits for, where no agent takes the slots. */
+/** Looks for what a step waits for. */
 export function lookForMessage(input: LookForMessageInput): Promise<MessageLook> {
+  return looking().lookForMessage(input);
+}
+
+/** Looks for what an agent sleeps for. */
+export function lookIntoMailbox(input: LookIntoMailboxInput): Promise<boolean> {
+  return looking().lookIntoMailbox(input);
+}
+
+/** Where no agent takes the slots. */
+function looking() {
   const queue = { taskQueue: busQueueOf(workflowInfo().taskQueue) };
-  return proxyActivities<Activities>({ ...BOOKKEEPING, ...queue, heartbeatTimeout: '5s' }).lookForMessage(
-    input,
-  );
+  return proxyActivities<Activities>({ ...BOOKKEEPING, ...queue, heartbeatTimeout: '5s' });
 }
 
 /** Writes the run's final state, after its bus is closed where it has one. */

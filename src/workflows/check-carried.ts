@@ -10,6 +10,7 @@ import type {
   PackedOutputs,
 } from '../protocol/carried';
 import { LIMITS } from '../protocol/limits';
+import { asleepCheck } from './check-rest';
 import {
   agentName,
   anything,
@@ -71,6 +72,7 @@ const step: Check = objectOf<CarriedStep>({
   at: oneOf('attempt', 'pause', 'fallback'),
   attempt: whole(1, 1_000),
   until: optional(count),
+  asleep: optional(asleepCheck),
   childRun: optional(matching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, 'a UUID')),
   composite: optional(composite),
 });

@@ -88,7 +88,7 @@ function predicateAt(depth: number): Check {
       : check(value, place);
 }
 
-const predicate = predicateAt(1);
+export const predicate = predicateAt(1);
 
 const onFailure: Check = (rule, place) => {
   if (rule === 'fail' || rule === 'skip') return undefined;

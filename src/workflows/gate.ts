@@ -61,6 +61,8 @@ export class Gate {
   leave(): void {
     this.busy -= 1;
     this.advance();
+    if (this.busy === 0 && this.waiting.size === 0 && this.run.moving === 0 && !this.over)
+      this.run.sleepers.check();
   }
 
   /** Something else that must be awaited until it leaves: it enters past everybody. */

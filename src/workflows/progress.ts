@@ -35,7 +35,15 @@ export class Progress {
     return execution;
   }
 
-  ended(execution: Execution, status: 'completed' | 'failed' | 'cancelled'): void {
+  /** A later turn of an execution that was asleep. */
+  woken(address: string, agent: string): Execution {
+    const execution = this.executions.findLast((one) => one.address === address);
+    if (execution === undefined) return this.started(address, agent);
+    this.ended(execution, 'running');
+    return execution;
+  }
+
+  ended(execution: Execution, status: 'completed' | 'failed' | 'cancelled' | 'asleep' | 'running'): void {
     execution.status = status;
     execution.row = rowOf(execution.address, execution.agent, status);
     this.show();

@@ -1,51 +1,108 @@
 import { isCancellation } from '@temporalio/workflow';
 import type { AgentResult } from '../protocol/agent';
 import { FAILURES, type Failure } from '../protocol/failures';
+import type { CarriedStep } from '../protocol/carried';
 import type { AgentStep } from '../protocol/plan';
+import type { AgentRest, Asleep } from '../protocol/rest';
 import type { ExecuteAgentInput, SettleAgentInput, SettledAgent } from '../protocol/run';
 import { factsWantedAt } from '../core/plan/facts-wanted';
 import { leavesOf } from '../core/strategies/child-scope';
 import type { StepOutcome } from '../core/strategies/strategy';
 import { latestOf } from '../core/trail';
 import { agentActivity, retryOf, settleAgent } from './activities';
-import { isAgentResult, isSettledAgent } from './check-result';
+import { AgentSleep } from './agent-sleep';
+import { isAgentRest, isAgentResult, isSettledAgent } from './check-result';
 import { fail, failureOf } from './failure';
-import type { Execution } from './progress';
+import type { Execution as Shown } from './progress';
 import type { RunState } from './run-state';
 import type { AttemptEnd, Done, Place, Running } from './running';
 
-type Turn = Pick<Place<AgentStep>, 'step' | 'address' | 'trail' | 'cancellation' | 'entry'>;
+type Execution = Pick<Place<AgentStep>, 'step' | 'address' | 'trail' | 'cancellation' | 'entry'>;
 
-/** An agent's execution as a step: it begins when the gate lets it in. */
+/** One turn of it: the first, or one after its agent lay down. */
+interface Turn extends Execution {
+  /** From 1. */
+  readonly number: number;
+  /** Context writes of earlier turns that left at once. */
+  readonly written: number;
+}
+
+/** How a turn ended: as its step, or with its agent lying down. */
+type TurnOutcome = StepOutcome | { readonly type: 'asleep'; readonly asleep: Asleep };
+
+interface Begun {
+  readonly ended: Done<AttemptEnd>;
+  /** Where its workflow continued as new while its agent slept. */
+  readonly asleep: Asleep | undefined;
+}
+
+/** An agent's execution as a step: each of its turns begins when the gate lets it in. */
 export class AgentRun implements Running {
-  private readonly withdraw: () => void;
+  private withdraw: () => void = () => undefined;
   private stopped = false;
+  /** From the end of a turn to the beginning of the next. */
+  private asleep: Asleep | undefined;
+  private sleep: AgentSleep | undefined;
 
   constructor(
-    run: RunState,
-    private readonly turn: Turn,
-    ended: Done<AttemptEnd>,
+    private readonly run: RunState,
+    private readonly execution: Execution,
+    private readonly begun: Begun,
   ) {
-    const { step, address } = turn;
-    this.withdraw = run.gate.enter(() =>
-      run.follow(runAgent(run, turn), (outcome) => {
-        run.trails.delete(address);
-        run.shared.ends(address);
-        const outputs = outcome.type === 'done' ? [{ address, agent: step.agent }] : [];
-        if (!this.stopped) ended({ outcome, outputs, own: true });
-        run.gate.leave();
-      }),
-    );
+    if (begun.asleep === undefined) this.begin({ number: 1, written: 0 });
+    else this.lieDown(begun.asleep);
   }
 
   stop(): void {
+    if (this.stopped) return;
     this.stopped = true;
     this.withdraw();
-    this.turn.cancellation.cancel();
+    this.sleep?.stop();
+    this.execution.cancellation.cancel();
+    if (this.asleep !== undefined) this.giveUp();
   }
 
-  carried(): Record<string, never> {
-    return {};
+  carried(): Partial<CarriedStep> {
+    return this.asleep === undefined ? {} : { asleep: this.asleep };
+  }
+
+  private begin(turn: Pick<Turn, 'number' | 'written'>): void {
+    const { run, execution } = this;
+    this.withdraw = run.gate.enter(() => {
+      this.asleep = undefined;
+      run.follow(runTurn(run, { ...execution, ...turn }), (outcome) => {
+        run.trails.delete(execution.address);
+        run.shared.ends(execution.address);
+        run.sleepers.turnEnded();
+        if (outcome.type === 'asleep') this.lieDown(outcome.asleep);
+        else this.end(outcome);
+        run.gate.leave();
+      });
+    });
+  }
+
+  private end(outcome: StepOutcome): void {
+    const { step, address } = this.execution;
+    const outputs = outcome.type === 'done' ? [{ address, agent: step.agent }] : [];
+    if (!this.stopped) this.begun.ended({ outcome, outputs, own: true });
+  }
+
+  private lieDown(asleep: Asleep): void {
+    this.asleep = asleep;
+    if (this.stopped) return this.giveUp();
+    const { address, step } = this.execution;
+    const next = { number: asleep.turn + 1, written: asleep.written };
+    const wake = (): void => this.begin(next);
+    this.sleep = new AgentSleep(this.run, { address, member: step.agent, asleep, wake });
+  }
+
+  /** Nobody will wake it any more: its row is closed. */
+  private giveUp(): void {
+    const { run, execution } = this;
+    const { address, step } = execution;
+    run.gate.hold();
+    const gone = cancelled(run, execution, run.progress.woken(address, step.agent));
+    run.follow(gone, () => run.gate.leave());
   }
 }
 
@@ -53,16 +110,20 @@ export class AgentRun implements Running {
 const MOST_ROUNDS = 10;
 
 /**
- * One agent execution: one activity, its retries, and what its end means. It ends once its row is closed.
+ * One turn: one activity, its retries, and what its end means. The last one of an execution ends once its row is closed.
  * Every promise of workflow code costs the stack trace that the SDK keeps of it, so this is one function, not five.
  */
-async function runAgent(run: RunState, turn: Turn): Promise<StepOutcome> {
-  const { cancellation } = turn;
-  if (run.used >= run.bounds.executions) return { type: 'failed', failure: tooMany(run) };
-  run.used += 1;
-  run.trails.set(turn.address, turn.trail);
-  run.shared.begins(turn.address, turn.step.agent);
-  const execution = run.progress.started(turn.address, turn.step.agent);
+async function runTurn(run: RunState, turn: Turn): Promise<TurnOutcome> {
+  const { cancellation, address, step, number } = turn;
+  if (number === 1) {
+    if (run.used >= run.bounds.executions) return { type: 'failed', failure: tooMany(run) };
+    run.used += 1;
+  }
+  run.trails.set(address, turn.trail);
+  run.shared.begins(address, step.agent, turn.written);
+  const { progress } = run;
+  const execution =
+    number === 1 ? progress.started(address, step.agent) : progress.woken(address, step.agent);
   run.roster.started(execution.agent, now());
   let attempts = 0;
   for (let round = 1; ; round += 1) {
@@ -73,6 +134,7 @@ async function runAgent(run: RunState, turn: Turn): Promise<StepOutcome> {
       const activity = agentActivity({ ...turn, agent: input.agent, round, attempts });
       const result = await cancellation.run(() => activity(scheduled));
       run.delivered(input.events);
+      if (isAgentRest(result)) return lain(run, turn, { execution, rest: result });
       // Anybody who may speak to Temporal may complete an activity, with anything.
       if (!isAgentResult(result))
         fail('INTERNAL', 'The activity was completed with something that is no result');
@@ -96,7 +158,11 @@ function tooMany({ bounds }: RunState): Failure {
   return { code: 'RUN_LIMIT', message };
 }
 
-function inputOf(run: RunState, { step, address, trail, entry }: Turn, attempts: number): ExecuteAgentInput {
+function inputOf(
+  run: RunState,
+  { step, address, trail, entry, number }: Turn,
+  attempts: number,
+): ExecuteAgentInput {
   const { tenantId, projectId, runId, task, input } = run.input;
   const agent = run.agent(step.agent);
   const { previous, earlier } = latestOf(trail);
@@ -107,6 +173,7 @@ function inputOf(run: RunState, { step, address, trail, entry }: Turn, attempts:
     projectId,
     runId,
     address,
+    ...(number === 1 ? {} : { turn: number }),
     agent: step.timeoutMs === undefined ? agent : { ...agent, timeoutMs: step.timeoutMs },
     task,
     runInput: input,
@@ -123,14 +190,26 @@ function inputOf(run: RunState, { step, address, trail, entry }: Turn, attempts:
   };
 }
 
+interface Lain {
+  readonly execution: Shown;
+  readonly rest: AgentRest;
+}
+
+function lain(run: RunState, { cancellation }: Turn, { execution, rest }: Lain): TurnOutcome {
+  if (!cancellation.consideredCancelled) run.applyRest(execution, rest);
+  run.roster.ended(execution.agent, now(), true);
+  run.progress.ended(execution, 'asleep');
+  return { type: 'asleep', asleep: rest.asleep };
+}
+
 interface Completion {
-  readonly execution: Execution;
+  readonly execution: Shown;
   readonly result: AgentResult;
 }
 
 function completed(
   run: RunState,
-  { step, cancellation }: Turn,
+  { step, cancellation }: Execution,
   { execution, result }: Completion,
 ): StepOutcome {
   // It was done before it heard that it was not needed: it counts in the bill and nowhere else.
@@ -141,13 +220,13 @@ function completed(
   return { type: 'done', output: result.output, leaves: leavesOf(step, result.output) };
 }
 
-function failed(run: RunState, execution: Execution, failure: Failure): StepOutcome {
+function failed(run: RunState, execution: Shown, failure: Failure): StepOutcome {
   run.roster.ended(execution.agent, now(), false);
   run.progress.ended(execution, 'failed');
   return { type: 'failed', failure };
 }
 
-async function cancelled(run: RunState, turn: Turn, execution: Execution): Promise<StepOutcome> {
+async function cancelled(run: RunState, turn: Execution, execution: Shown): Promise<StepOutcome> {
   const failure: Failure = { code: 'RUN_CANCELLED', message: 'Cancelled before it finished' };
   const settled = await settle(run, turn, { status: 'cancelled', failure, retry: false });
   if (settled.outcome === 'adopted') return completed(run, turn, { execution, result: settled.result });
@@ -166,7 +245,7 @@ interface Ended {
 /** Closes the row for good; where it turns out to be complete (a lost answer), its result counts. */
 async function settle(
   run: RunState,
-  { step, address }: Turn,
+  { step, address }: Execution,
   { retry, ...end }: Ended,
 ): Promise<SettledAgent> {
   const { tenantId, runId } = run.input;

@@ -62,15 +62,19 @@ export class ChildRun implements Running {
     const follow = (work: Promise<AttemptEnd>): void =>
       run.follow(work, (end) => {
         this.underWay = false;
+        run.moving -= 1;
         if (!this.stopped) ended(end);
         this.letGo();
       });
     this.underWay = childId !== undefined;
     // One that had begun goes on; only what is new has to wait for its turn.
-    if (childId !== undefined) follow(this.lookAfter(childId));
-    else
+    if (childId !== undefined) {
+      run.moving += 1;
+      follow(this.lookAfter(childId));
+    } else
       this.withdraw = run.gate.enter(() => {
         this.underWay = true;
+        run.moving += 1;
         this.held = true;
         follow(this.begin());
       });

@@ -18,6 +18,11 @@ interface At {
   readonly agent: string;
 }
 
+/** `turn`: of an agent that lay down; absent with its result. */
+interface TurnAt extends At {
+  readonly turn?: number;
+}
+
 /** The run's shared context: what turns and agents at work do to it, who waits for what, and what the story tells. */
 export class RunContext {
   readonly book: ContextBook;
@@ -47,18 +52,21 @@ export class RunContext {
   }
 
   /** Everything that a completed turn wrote, in the workflow task that sees it. What does not fit is refused, and told. */
-  applyTurn({ address, agent }: At, writes: readonly ContextWrite[]): void {
+  applyTurn({ address, agent, turn }: TurnAt, writes: readonly ContextWrite[]): void {
     if (writes.length === 0) return;
     const answers = writes.map((write) => this.book.write(write, agent));
     const keys = writes.map(({ key }) => key);
     const versions = answers.map(versionIn);
-    this.run.note('context.changed', { address, agent }, { keys: shown(keys), count: keys.length, versions });
-    this.tellRefusals({ address, agent }, keys, answers);
+    const at = turn === undefined ? { address, agent } : { address, agent, part: `turn-${turn}` };
+    const of = turn === undefined ? {} : { turn };
+    this.run.note('context.changed', at, { keys: shown(keys), count: keys.length, versions, ...of });
+    this.tellRefusals(at, keys, answers);
     for (const key of new Set(keys)) this.changed(key);
   }
 
-  begins(address: string, agent: string): void {
-    this.lanes.begins(address, agent);
+  /** `written`: how many writes of earlier turns left at once. */
+  begins(address: string, agent: string, written = 0): void {
+    this.lanes.begins(address, { agent, written });
   }
 
   ends(address: string): void {
@@ -114,7 +122,11 @@ export class RunContext {
     );
   }
 
-  private tellRefusals(at: At, keys: readonly string[], answers: readonly WriteAnswer[]): void {
+  private tellRefusals(
+    at: At & { readonly part?: string },
+    keys: readonly string[],
+    answers: readonly WriteAnswer[],
+  ): void {
     const refused = answers.flatMap((answer, index) =>
       'refused' in answer ? [{ code: answer.refused, message: answer.message, key: keys[index] ?? '' }] : [],
     );

@@ -8,7 +8,7 @@ import { WAKE_SIGNAL } from '../core/bus/names';
 import { factsWantedAt } from '../core/plan/facts-wanted';
 import { leavesOf } from '../core/strategies/child-scope';
 import { lookForMessage } from './activities';
-import { failureOf } from './failure';
+import { Lookout } from './lookout';
 import type { RunState } from './run-state';
 import type { AttemptEnd, Place, Running } from './running';
 import { startTimer, type Timer } from './timer';
@@ -17,22 +17,15 @@ import { beginWait, type Waiting } from './wait';
 /** From the run's bus, by the addresses of steps. */
 export const messageCame = defineSignal<string[]>(WAKE_SIGNAL);
 
-/** A signal can be lost with its bus; a message cannot. From here on seldom: a wait may last a year. */
-const LOOK_AGAIN_MS = 30_000;
-const LOOK_AGAIN_MOST_MS = 3_600_000;
-
 /**
  * A step that waits for a message of the run's log, whoever it is for. It looks once, which registers it where there is
  * none, and again when the bus says so. Its output is the message.
  */
 export class MessageWait implements Running {
   private deadline: Timer | undefined;
-  private next: Timer | undefined;
+  private lookout: Lookout<MessageLook> | undefined;
   private withdraw: () => void = () => undefined;
-  private looking = false;
-  private again = false;
   private over = false;
-  private pauseMs = LOOK_AGAIN_MS;
 
   constructor(
     private readonly run: RunState,
@@ -47,8 +40,7 @@ export class MessageWait implements Running {
     this.over = true;
     this.withdraw();
     this.deadline?.stop();
-    this.next?.stop();
-    this.run.messageWaits.delete(this.place.address);
+    this.lookout?.stop();
   }
 
   carried(): Partial<CarriedStep> {
@@ -60,27 +52,13 @@ export class MessageWait implements Running {
       const message = `No message that the step waits for came within ${this.place.step.timeoutMs} ms`;
       this.fail({ code: 'STEP_TIMEOUT', message });
     });
-    this.run.messageWaits.set(this.place.address, () => this.wake());
-    this.look(until);
-  }
-
-  private wake(): void {
-    // What woke it may have come after what is being looked at.
-    this.again = this.looking;
-    if (!this.looking && this.deadline !== undefined) this.look(this.deadline.until);
-  }
-
-  /** The run neither ends nor continues as new before it has an answer. */
-  private look(untilMs: number): void {
-    this.next?.stop();
-    this.looking = true;
-    this.run.gate.hold();
-    const answered = this.ask(untilMs).catch(failureOf);
-    this.run.follow(answered, (answer) => {
-      this.looking = false;
-      if (!this.over) this.take(answer, untilMs);
-      this.run.gate.leave();
+    this.lookout = new Lookout<MessageLook>(this.run, {
+      address: this.place.address,
+      asleep: false,
+      ask: () => this.ask(until),
+      take: (answer) => this.take(answer),
     });
+    this.lookout.start();
   }
 
   private async ask(untilMs: number): Promise<MessageLook> {
@@ -99,15 +77,11 @@ export class MessageWait implements Running {
     });
   }
 
-  private take(answer: MessageLook | Failure, untilMs: number): void {
-    if ('code' in answer) return this.fail(answer);
-    if (answer.found !== undefined) return this.hear(answer.found);
-    if (this.again) {
-      this.again = false;
-      return this.look(untilMs);
-    }
-    this.next = startTimer(this.run, Date.now() + this.pauseMs, () => this.look(untilMs));
-    this.pauseMs = Math.min(2 * this.pauseMs, LOOK_AGAIN_MOST_MS);
+  private take(answer: MessageLook | Failure): boolean {
+    if ('code' in answer) this.fail(answer);
+    else if (answer.found !== undefined) this.hear(answer.found);
+    else return false;
+    return true;
   }
 
   private hear({ seq, output, facts }: NonNullable<MessageLook['found']>): void {

@@ -1,6 +1,7 @@
 import type { AgentResult, AgentVersion, Degradation, Usage } from '../protocol/agent';
 import type { EventType, NewEvent } from '../protocol/event';
 import type { Json, JsonObject, Value } from '../protocol/json';
+import type { AgentRest } from '../protocol/rest';
 import { LIMITS } from '../protocol/limits';
 import type { RunBounds, RunStatus, RunWorkflowInput } from '../protocol/run';
 import { type Facts, joinedFacts } from '../core/facts';
@@ -14,6 +15,7 @@ import { fail } from './failure';
 import { Gate } from './gate';
 import { Progress } from './progress';
 import { RunContext } from './run-context';
+import { Sleepers } from './sleepers';
 
 const MOST_INLINE_BYTES = 96 * 1024;
 /** A reference is no smaller. */
@@ -54,8 +56,11 @@ export class RunState {
   readonly childEnds = new Map<string, () => void>();
   /** Whether something was decided that no activity carries yet. */
   untold = false;
-  /** Whom to tell that a message came, by the step's address. */
+  /** Whom to tell that a message came, by address: steps, and agents that sleep. */
   readonly messageWaits = new Map<string, () => void>();
+  /** What goes on by itself and is not at work: timers and child runs. */
+  moving = 0;
+  readonly sleepers = new Sleepers();
   /** The last message that a step has waited for, so that its next round waits for another. */
   readonly heard = new Map<string, number>();
   private pending: readonly NewEvent[] = [];
@@ -92,6 +97,12 @@ export class RunState {
     this.learn(result.facts);
     this.shared.applyTurn(at, result.effects.context);
     this.shared.put(`outputs.${at.agent}`, result.output, at.agent);
+  }
+
+  /** The same of a turn whose agent lay down; what it took is counted with the agent's end. */
+  applyRest(at: { readonly address: string; readonly agent: string }, rest: AgentRest): void {
+    this.learn(rest.facts);
+    this.shared.applyTurn({ ...at, turn: rest.asleep.turn }, rest.effects.context);
   }
 
   learn(facts: Facts | undefined): void {

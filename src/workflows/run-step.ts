@@ -60,7 +60,7 @@ export class StepRun {
     this.attempt = step.attempt;
     if (step.at === 'attempt') this.begin({ step, unpacker });
     else if (step.at === 'pause') this.pause(step.until ?? Date.now());
-    else this.fallBack();
+    else this.fallBack(step.asleep);
   }
 
   private isDue(when: NonNullable<Step['when']>): boolean {
@@ -80,7 +80,8 @@ export class StepRun {
     // The time of an agent is its activity's business, and a timer has no other.
     if ((isComposite(step) || step.type === 'run') && step.timeoutMs !== undefined)
       this.limit(step.timeoutMs, remains?.step.until);
-    if (step.type === 'agent') this.current = new AgentRun(this.run, { ...place, step }, ended);
+    if (step.type === 'agent')
+      this.current = new AgentRun(this.run, { ...place, step }, { ended, asleep: remains?.step.asleep });
     else if (isComposite(step)) {
       const composite = new CompositeRun(
         this.run,
@@ -144,14 +145,14 @@ export class StepRun {
     this.done({ outcome, outputs: [{ address, agent, output }] });
   }
 
-  private fallBack(): void {
+  private fallBack(asleep?: CarriedStep['asleep']): void {
     const { step, address } = this.place;
     const rule = step.onFailure;
     if (typeof rule !== 'object' || !('agent' in rule.fallback)) return;
     this.at = 'fallback';
     const fallback = { type: 'agent', agent: rule.fallback.agent, onFailure: 'fail' } as const;
     const place = { ...this.place, step: fallback, address: childAddress(address, 'fallback') };
-    this.current = new AgentRun(this.run, place, ({ outcome, outputs }) => {
+    const ended: Done<AttemptEnd> = ({ outcome, outputs }) => {
       this.current = undefined;
       if (outcome.type === 'failed')
         this.run.degrade({
@@ -162,6 +163,7 @@ export class StepRun {
         });
       if (outcome.type !== 'done') return this.done({ outcome, outputs });
       this.done({ outcome: { ...outcome, leaves: leavesOf(step, outcome.output) }, outputs });
-    });
+    };
+    this.current = new AgentRun(this.run, place, { ended, asleep });
   }
 }

@@ -106,6 +106,7 @@ async function carryOut(run: RunState, cancelled: Promise<never>): Promise<RunWo
   };
   const root = new StepRun(run, place, ({ outcome }) => close(endOf(outcome)));
   cancelled.catch(() => close(CANCELLED));
+  run.sleepers.onDeadlock = (failure) => close({ status: 'failed', output: NOTHING, failure });
   let quiet = await run.ending<Quiet>((tell) => {
     run.gate.whenQuiet(tell);
     root.start(remains);

@@ -10,16 +10,38 @@ export interface Timer {
 
 /** Calls `ring` when the time has come, unless it is stopped before. */
 export function startTimer(run: RunState, until: number, ring: () => void): Timer {
+  run.moving += 1;
+  return begin(run, until, { ring, ended: () => void (run.moving -= 1) });
+}
+
+/** The same for a member that sleeps: its time alone moves no run. */
+export function startSleepTimer(run: RunState, until: number, ring: () => void): Timer {
+  return begin(run, until, { ring, ended: () => undefined });
+}
+
+interface Calls {
+  readonly ring: () => void;
+  /** Called once, whether it rang or was stopped. */
+  readonly ended: () => void;
+}
+
+function begin(run: RunState, until: number, { ring, ended }: Calls): Timer {
   const scope = new CancellationScope();
-  let stopped = false;
+  let running = true;
+  const end = (): void => {
+    if (running) ended();
+    running = false;
+  };
   const slept = scope.run(() => sleep(Math.max(1, until - Date.now()))).catch(() => undefined);
   run.follow(slept, () => {
-    if (!stopped) ring();
+    if (!running) return;
+    end();
+    ring();
   });
   return {
     until,
     stop: () => {
-      stopped = true;
+      end();
       scope.cancel();
     },
   };

@@ -1,10 +1,12 @@
 import fc from 'fast-check';
-import { deadlockOf } from '../../src/core/bus/deadlock';
+import { deadlockOf, type Sleeper } from '../../src/core/bus/deadlock';
 import { inReadingOrder, Mailbox, rulesOf } from '../../src/core/bus/mailbox';
 import { judgeLane } from '../../src/core/bus/publisher';
 import { type Audience, recipientsOf } from '../../src/core/bus/recipients';
 import { matchesTopic } from '../../src/core/bus/topics';
+import { sendersIn } from '../../src/core/bus/wanted';
 import type { MessageItem, MessagePriority } from '../../src/protocol/message';
+import type { WokenBy } from '../../src/protocol/rest';
 
 describe('topics', () => {
   test.each([
@@ -152,26 +154,40 @@ describe('recipients', () => {
 });
 
 describe('a deadlock', () => {
-  const wait = (member: string, ...from: string[]) => ({ member, from, hasTimer: false });
+  const sleeps = (member: string, from?: readonly string[], wokenBy: WokenBy = 'members'): Sleeper => ({
+    member,
+    asleep: { waitsFor: { for: 'message', from }, wokenBy },
+  });
 
   test('is a circle of sleepers, by name', () => {
-    const waits = [wait('a', 'b'), wait('b', 'c'), wait('c', 'a')];
-    expect(deadlockOf({ waits, awake: [], outsideSender: false })).toBe(
+    expect(deadlockOf([sleeps('c', ['a']), sleeps('b', ['c']), sleeps('a', ['b'])])).toBe(
       'a waits for b; b waits for c; c waits for a',
     );
   });
 
-  test.each([
-    ['somebody is at work', { awake: ['c'], outsideSender: false }, false],
-    ['somebody outside may send', { awake: [], outsideSender: true }, false],
-    ['nobody is left', { awake: [], outsideSender: false }, true],
-  ])('%s', (_, rest, stuck) => {
-    const waits = [wait('a', 'b'), { member: 'b', hasTimer: false }];
-    expect(deadlockOf({ waits, ...rest }) !== undefined).toBe(stuck);
+  test('is one sleeper who is alone, whatever it waits for', () => {
+    expect(deadlockOf([sleeps('a')])).toBe('a waits for anybody');
+    const where = { op: 'exists', pointer: '' } as const;
+    const waitsFor = { for: 'context', key: 'verdict', where, version: 0 } as const;
+    expect(deadlockOf([{ member: 'b', asleep: { waitsFor, wokenBy: 'members' } }])).toBe(
+      'b waits for context key verdict',
+    );
   });
 
-  test('leaves out who is woken by a timer, or by somebody whom a timer wakes', () => {
-    const waits = [{ ...wait('a', 'b'), hasTimer: true }, wait('b', 'a'), wait('c', 'd'), wait('d', 'c')];
-    expect(deadlockOf({ waits, awake: [], outsideSender: false })).toBe('c waits for d; d waits for c');
+  test('is none where a time-out, or somebody outside, may wake one of them', () => {
+    expect(deadlockOf([])).toBeUndefined();
+    expect(deadlockOf([sleeps('a', ['b']), sleeps('b', ['a'], 'timeout')])).toBeUndefined();
+    expect(deadlockOf([sleeps('a', ['b']), sleeps('b', undefined, 'outside')])).toBeUndefined();
+  });
+
+  test('names whom a filter lets through', () => {
+    const from = { op: 'eq', pointer: '/from', value: 'a' } as const;
+    const type = { op: 'eq', pointer: '/type', value: 'inform' } as const;
+    const any = { op: 'in', pointer: '/from', values: ['a', 'b'] } as const;
+    expect(sendersIn(from)).toEqual(['a']);
+    expect(sendersIn({ op: 'and', of: [type, any] })).toEqual(['a', 'b']);
+    expect(sendersIn({ op: 'or', of: [from, type] })).toBeUndefined();
+    expect(sendersIn({ op: 'not', of: from })).toBeUndefined();
+    expect(sendersIn(undefined)).toBeUndefined();
   });
 });

@@ -133,7 +133,7 @@ test('compare-and-set is linear: whatever the interleaving and the repetitions, 
         sent: new Array<NumberedWrite>(),
         applied: 0,
       }));
-      for (const { address } of agents) lanes.begins(address, `agent-${address}`);
+      for (const { address } of agents) lanes.begins(address, { agent: `agent-${address}`, written: 0 });
       for (const { agent: index, does } of turns) {
         const agent = agents[index];
         if (agent === undefined) continue;
@@ -176,7 +176,7 @@ test('only agents at work write, in order, and the story tells of each write onc
   });
   const accept = (...numbers: number[]) => lanes.accept({ writes: numbers.map(numbered) }, () => undefined);
   expect(accept(1)).toMatchObject([{ refused: 'ATTEMPT_FENCED' }]);
-  lanes.begins('1', 'a');
+  lanes.begins('1', { agent: 'a', written: 0 });
   expect(accept(1, 2, 4, 1)).toMatchObject([
     { version: 1 },
     { version: 2 },

@@ -5,6 +5,7 @@ import type {
   RequestOptions,
   SendOptions,
 } from '../../agents/message-bus';
+import { canonical } from '../../core/context/merges';
 import { isDeeperThan } from '../../core/text';
 import type { Repositories } from '../../db/repositories';
 import { AppError } from '../../protocol/failures';
@@ -24,6 +25,7 @@ import type { Predicate } from '../../protocol/predicate';
 import type { Attendance, Sender } from './buses';
 import { itemProblem } from './check-item';
 import type { MailboxReader } from './mailbox-reader';
+import { MailboxWaits } from './mailbox-waits';
 
 interface AgentBusDeps extends Attendance {
   readonly repositories: Repositories;
@@ -41,6 +43,7 @@ const OVER = new AppError('ATTEMPT_FENCED', 'The attempt is over; it says and he
  * only reads fences nobody, and one that does neither costs nothing.
  */
 export class AgentBus implements MessageBus, Disposable {
+  private readonly waits: MailboxWaits;
   private last: Promise<unknown> = Promise.resolve();
   /** Sends whose turn has not come yet. */
   private waiting = 0;
@@ -50,7 +53,9 @@ export class AgentBus implements MessageBus, Disposable {
   private failure: Error | undefined;
   private over = false;
 
-  constructor(private readonly deps: AgentBusDeps) {}
+  constructor(private readonly deps: AgentBusDeps) {
+    this.waits = new MailboxWaits(deps, () => this.reader);
+  }
 
   send(to: Addressee, content: Json, options: SendOptions = {}): Promise<string> {
     return this.deliver(addressed(to), content, { type: 'inform', ...options });
@@ -69,14 +74,12 @@ export class AgentBus implements MessageBus, Disposable {
   }
 
   async request(to: Addressee, content: Json, options: RequestOptions): Promise<Message> {
-    const { timeoutMs, signal, ...rest } = options;
-    let correlationId = '';
+    const { timeoutMs, signal, checkpoint, staysMs, wokenBy, ...rest } = options;
     const item = checked(addressed(to), content, { type: 'request', replyTo: this.deps.member, ...rest });
-    await this.inOrder(this.small(item, content), (sender, ready) => {
-      // The same in every attempt that asks the same, so that a reply to the attempt before is a reply to this one.
-      correlationId = ready.correlationId ?? sender.nextId;
-      return sender.send({ ...ready, correlationId });
-    });
+    const key = canonical({ request: item } as Json);
+    const wait = this.waits.begin(key, options);
+    // An earlier turn has asked, and lain down until somebody answers.
+    const correlationId = wait.correlationId ?? (await this.asked(item, content));
     const filter: Predicate = {
       op: 'and',
       of: [
@@ -84,9 +87,26 @@ export class AgentBus implements MessageBus, Disposable {
         { op: 'eq', pointer: '/type', value: 'response' },
       ],
     };
-    const reply = await this.receive({ filter, timeoutMs, signal });
+    const waiting = { filter, timeoutMs, signal, checkpoint, staysMs };
+    const from = item.to === undefined ? undefined : [item.to];
+    const [reply] = await this.waits.wait(1, waiting, {
+      wait: { key, correlationId },
+      untilMs: wait.untilMs,
+      from,
+      wokenBy: wokenBy ?? (item.to?.startsWith('client:') ? 'outside' : 'members'),
+    });
     if (reply !== undefined) return reply;
     throw new AppError('MESSAGE_TIMEOUT', `No reply to ${correlationId} within ${timeoutMs} ms`);
+  }
+
+  private async asked(item: MessageItem, content: Json): Promise<string> {
+    let correlationId = '';
+    await this.inOrder(this.small(item, content), (sender, ready) => {
+      // The same in every attempt that asks the same, so that a reply to the attempt before is a reply to this one.
+      correlationId = ready.correlationId ?? sender.nextId;
+      return sender.send({ ...ready, correlationId });
+    });
+    return correlationId;
   }
 
   respond(request: Message, content: Json, options: SendOptions = {}): Promise<string> {
@@ -99,11 +119,12 @@ export class AgentBus implements MessageBus, Disposable {
   }
 
   async receive(options: ReceiveOptions): Promise<Message | undefined> {
-    return this.reader.receive(this.bounded(options));
+    const [message] = await this.receiveMany(1, options);
+    return message;
   }
 
   async receiveMany(most: number, options: ReceiveOptions): Promise<readonly Message[]> {
-    return this.reader.receiveMany(most, this.bounded(options));
+    return this.waits.receive(most, options);
   }
 
   async subscribe(subscription: SubscriptionRequest): Promise<void> {
@@ -155,13 +176,6 @@ export class AgentBus implements MessageBus, Disposable {
     this.assertOpen();
     this.mailbox ??= this.deps.openReader();
     return this.mailbox;
-  }
-
-  private bounded({ filter, timeoutMs, signal }: ReceiveOptions): ReceiveOptions {
-    if (!(timeoutMs >= 0 && timeoutMs <= LIMITS.timeoutMs))
-      throw new AppError('INPUT_INVALID', `timeoutMs must be a number from 0 to ${LIMITS.timeoutMs}`);
-    const signals = [signal, this.deps.signal].filter((one) => one !== undefined);
-    return { filter, timeoutMs, signal: signals.length < 2 ? signals[0] : AbortSignal.any(signals) };
   }
 
   private async control(type: string, subscription: SubscriptionRequest): Promise<string> {

@@ -1,3 +1,4 @@
+import type { Rests } from '../../agents/long-wait';
 import type { RunNotifications, RunWatch } from '../../db/notifications';
 import type { Repositories } from '../../db/repositories';
 import { MESSAGES_CHANNEL } from '../../db/wake';
@@ -34,6 +35,8 @@ export interface Attendance extends BusKey {
   readonly tokenHash: string;
   /** Aborted when the attempt is to stop. */
   readonly signal?: AbortSignal | undefined;
+  /** Absent where nobody's turn could end in a wait. */
+  readonly rests?: Rests | undefined;
 }
 
 /** Who sends from outside of a run. */

@@ -1,3 +1,4 @@
+import type { Rests } from '../../agents/long-wait';
 import type { Turn } from '../run-turn';
 import type { Watch } from '../watch';
 import type { AgentBus } from './agent-bus';
@@ -15,17 +16,18 @@ export class TurnBus implements Disposable {
     private readonly watch: Pick<Watch, 'signal'>,
   ) {}
 
-  join(): AgentBus {
+  join(rests: Rests): AgentBus {
     const { input, attempt } = this.turn;
     this.joined ??= this.buses.join({
       tenantId: input.tenantId,
       runId: input.runId,
       member: input.agent.name,
       agentRunId: attempt.agentRunId,
-      turn: 1,
+      turn: input.turn ?? 1,
       attempt: attempt.number,
       tokenHash: attempt.tokenHash,
       signal: this.watch.signal,
+      rests,
     });
     // Who asks for it after the turn's end gets one that refuses everything.
     if (this.over) this.joined[Symbol.dispose]();

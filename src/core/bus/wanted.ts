@@ -1,7 +1,8 @@
 import type { Json } from '../../protocol/json';
 import type { Message, MessageWanted } from '../../protocol/message';
+import type { Predicate } from '../../protocol/predicate';
 import { holds } from '../predicate';
-import type { Logged } from './route';
+import type { Logged, Routed } from './route';
 
 type Seen = Pick<
   Message,
@@ -31,17 +32,38 @@ export function maybeWanted({ from, type, where }: MessageWanted, message: Seen)
   return holds(where, documentOf(message));
 }
 
-/** A step that waits for a message, and the first of the log that may be it. */
+/** The only members that a filter lets through, where it says so. */
+export function sendersIn(filter: Predicate | undefined): readonly string[] | undefined {
+  if (filter?.op === 'and') {
+    for (const part of filter.of) {
+      const senders = sendersIn(part);
+      if (senders !== undefined) return senders;
+    }
+    return undefined;
+  }
+  if (filter?.op === 'eq' && filter.pointer === '/from') return [String(filter.value)];
+  if (filter?.op === 'in' && filter.pointer === '/from') return filter.values.map(String);
+  return undefined;
+}
+
+/** A step that waits for a message, or an agent that sleeps until it gets one; and the first that may be it. */
 export interface MessageWait {
   readonly address: string;
   readonly wanted: MessageWanted;
+  /** Of an agent: only what is delivered to it counts. */
+  readonly member?: string | undefined;
   readonly found?: number | undefined;
 }
 
-/** Which of the steps that wait have something to look at, and since which message. */
-export function foundAmong(waits: readonly MessageWait[], logged: readonly Logged[]): readonly Found[] {
-  return waits.flatMap(({ address, wanted, found }) => {
-    const seq = found ?? logged.find((one) => maybeWanted(wanted, seen(one)))?.seq;
+/** Which of those that wait have something to look at, and since which message. */
+export function foundAmong(
+  waits: readonly MessageWait[],
+  { logged, mailboxes }: Pick<Routed, 'logged' | 'mailboxes'>,
+): readonly Found[] {
+  return waits.flatMap(({ address, wanted, member, found }) => {
+    const delivered = member && new Set(mailboxes.get(member)?.delivered.map(({ seq }) => seq));
+    const isItsOwn = ({ seq }: Logged): boolean => !delivered || delivered.has(seq);
+    const seq = found ?? logged.find((one) => isItsOwn(one) && maybeWanted(wanted, seen(one)))?.seq;
     return seq === undefined ? [] : [{ address, seq, isNew: found === undefined }];
   });
 }

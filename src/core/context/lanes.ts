@@ -4,6 +4,8 @@ import type { ContextBook } from './book';
 /** Writes of one agent run that left at once, and what became of each: an attempt that asks again is told the same. */
 interface Lane {
   readonly agent: string;
+  /** Of earlier turns: they are told, and nobody asks for them any more. */
+  readonly written: number;
   readonly answers: WriteAnswer[];
   /** What the keys held before. */
   readonly before: (ContextSeen | null)[];
@@ -32,13 +34,13 @@ const OUT_OF_ORDER: WriteAnswer = {
 
 /** Whose writes may leave at once: those of agents at work, each write once. */
 export class ContextLanes {
-  private readonly atWork = new Map<string, string>();
+  private readonly atWork = new Map<string, Pick<Lane, 'agent' | 'written'>>();
   private readonly lanes = new Map<string, Lane>();
 
   constructor(private readonly book: ContextBook) {}
 
-  begins(address: string, agent: string): void {
-    this.atWork.set(address, agent);
+  begins(address: string, who: Pick<Lane, 'agent' | 'written'>): void {
+    this.atWork.set(address, who);
   }
 
   /** Whatever is sent under this address from now on is refused. */
@@ -54,7 +56,8 @@ export class ContextLanes {
     return writes.map((numbered) => {
       const lane = this.laneOf(numbered);
       if (lane === undefined) return NOT_AT_WORK;
-      const { number, write } = numbered;
+      const { write } = numbered;
+      const number = numbered.number - lane.written;
       if (number > lane.answers.length + 1) return OUT_OF_ORDER;
       if (number === lane.answers.length + 1) {
         lane.before.push(this.book.seen(write.key) ?? null);
@@ -75,19 +78,19 @@ export class ContextLanes {
   }
 
   private laneOf({ address }: NumberedWrite): Lane | undefined {
-    const agent = this.atWork.get(address);
-    if (agent === undefined) return undefined;
-    const lane = this.lanes.get(address) ?? { agent, answers: [], before: [], told: 0 };
+    const who = this.atWork.get(address);
+    if (who === undefined) return undefined;
+    const lane = this.lanes.get(address) ?? { ...who, answers: [], before: [], told: 0 };
     this.lanes.set(address, lane);
     return lane;
   }
 }
 
 function untoldOf(address: string, lane: Lane): Untold | undefined {
-  const { agent, answers, told } = lane;
+  const { agent, written, answers, told } = lane;
   if (told === answers.length) return undefined;
   lane.told = answers.length;
-  return { address, agent, from: told + 1, versions: answers.slice(told).map(versionIn) };
+  return { address, agent, from: written + told + 1, versions: answers.slice(told).map(versionIn) };
 }
 
 export function versionIn(answer: WriteAnswer): number {

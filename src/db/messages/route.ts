@@ -104,9 +104,10 @@ function openBus(client: PoolClient, opened: Opened, key: RunKey): OpenBus {
     final,
     members,
     agentRuns,
-    waits: waits.map(({ address, wanted, found }) => ({
+    waits: waits.map(({ address, wanted, member, found }) => ({
       address,
       wanted: wanted as MessageWanted,
+      member: member ?? undefined,
       found: found ?? undefined,
     })),
     state: {

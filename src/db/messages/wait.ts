@@ -2,10 +2,9 @@ import type { Pool, PoolClient } from 'pg';
 import { maybeWanted } from '../../core/bus/wanted';
 import type { Message, MessageWanted } from '../../protocol/message';
 import type { LookForMessageInput } from '../../protocol/run';
-import { knownRun, parseStored } from '../answers';
-import { OpenBusAnswer } from '../answers-messages';
 import { encode } from '../encode';
 import { withTenantClient } from '../tenant-door';
+import { lockBus } from './lock';
 import { queryHistory, readHistory } from './read';
 
 /** A step that looks for a message, and waits where there is none. */
@@ -45,9 +44,9 @@ const FORGET = 'delete from ensemble.message_waits where tenant_id = $1 and run_
 const REGISTERED = `select after::float8 as seen, found::float8 as found from ensemble.message_waits
   where tenant_id = $1 and run_id = $2 and address = $3`;
 const LAST = 'select last_seq::float8 as last from ensemble.buses where tenant_id = $1 and run_id = $2';
-const OPEN = 'select ensemble.open_bus($1::uuid, $2::jsonb) as answer';
-const REGISTER = `insert into ensemble.message_waits (tenant_id, run_id, address, wanted, after, until)
-  values ($1, $2, $3, $4, $5, to_timestamp($6::float8 / 1000))
+/** The seventh value is the member where an agent sleeps, and null of a step. */
+export const REGISTER = `insert into ensemble.message_waits (tenant_id, run_id, address, wanted, after, until, member)
+  values ($1, $2, $3, $4, $5, to_timestamp($6::float8 / 1000), $7)
   on conflict (tenant_id, run_id, address) do update
     set after = excluded.after, found = null, until = excluded.until`;
 
@@ -70,13 +69,11 @@ async function lastSeq(pool: Pool, { tenantId, runId }: Looking): Promise<number
 
 /** False where something came in the meantime that has to be looked at first. */
 async function register(pool: Pool, looking: Looking): Promise<boolean> {
-  const { tenantId, runId, wanted, after, untilMs } = looking;
+  const { tenantId, wanted, after, untilMs } = looking;
   return withTenantClient(pool, tenantId, async (client) => {
-    const opening = { runId, publishers: [], agentRuns: [], busy: false };
-    const { rows } = await client.query<{ answer: unknown }>(OPEN, [tenantId, encode(opening)]);
-    const bus = knownRun(parseStored(OpenBusAnswer, rows[0]?.answer), runId);
-    if (bus.lastSeq > after && (await hasCandidates(client, looking))) return false;
-    await client.query(REGISTER, [...keyOf(looking), encode(wanted), bus.lastSeq, untilMs]);
+    const { lastSeq } = await lockBus(client, looking);
+    if (lastSeq > after && (await hasCandidates(client, looking))) return false;
+    await client.query(REGISTER, [...keyOf(looking), encode(wanted), lastSeq, untilMs, null]);
     return true;
   });
 }
@@ -94,6 +91,7 @@ function keyOf({ tenantId, runId, address }: Looking): string[] {
   return [tenantId, runId, address];
 }
 
-function isExpired({ expiresAt }: Message): boolean {
+/** Nobody is to read it any more; the bus buries it. */
+export function isExpired({ expiresAt }: Message): boolean {
   return expiresAt !== undefined && Date.parse(expiresAt) <= Date.now();
 }

@@ -6,10 +6,12 @@ import type { AgentResult } from '../../protocol/agent';
 import type { NewEvent } from '../../protocol/event';
 import { AppError, type Failure } from '../../protocol/failures';
 import type { Value } from '../../protocol/json';
+import type { NewRest } from '../../protocol/rest';
 import {
   CloseAnswer,
   FailAttemptAnswer,
   knownRun,
+  LayDownAnswer,
   OpenAnswer,
   parseStored,
   SettleAnswer,
@@ -35,6 +37,8 @@ export interface OpenAgentRun extends AgentRunKey {
   /** With `activityAttempt`: which of two openings is the younger. */
   readonly scheduledAtMs: number;
   readonly activityAttempt: number;
+  /** From 1, which is also what holds where it is left out. */
+  readonly turn?: number | undefined;
   /** Hash of the token that this attempt alone holds: the same opening sent twice with it is one. */
   readonly tokenHash: string;
   readonly worker: string;
@@ -62,6 +66,14 @@ export interface CloseAgentRun extends AttemptKey {
   readonly member?: string | undefined;
 }
 
+export interface LayDownAgentRun extends AttemptKey {
+  readonly turn: number;
+  readonly rest: NewRest;
+  /** Messages of this member that count as read with the turn. */
+  readonly read?: readonly number[] | undefined;
+  readonly member?: string | undefined;
+}
+
 export interface FailAttempt extends AttemptKey {
   readonly failure: Failure;
   readonly willRetry: boolean;
@@ -80,10 +92,12 @@ export interface SettleAgentRun extends AgentRunKey {
 
 type Known<T> = Exclude<T, { readonly outcome: 'run-unknown' }>;
 
-/** `closed`: the work is done or given up, execute nothing. `fenced`: a younger attempt is under way. */
+/** `closed`, `asleep`: the work or the turn is done, execute nothing. `fenced`: a younger attempt is under way. */
 export type OpenOutcome = Known<z.infer<typeof OpenAnswer>>;
 /** `already`: it was closed before, as the rest says. `fenced`: the attempt lost the row; nothing was written. */
 export type CloseOutcome = z.infer<typeof CloseAnswer>;
+/** `asleep`: as the rest says. Otherwise as of closing. */
+export type LayDownOutcome = z.infer<typeof LayDownAnswer>;
 export type FailAttemptOutcome = z.infer<typeof FailAttemptAnswer>;
 /**
  * `adopted`: a completed result was found and stands. `already`: it had failed or been cancelled before.
@@ -103,6 +117,11 @@ export function createAgentRuns(pool: Pool) {
     async close(tenantId: string, closing: CloseAgentRun): Promise<CloseOutcome> {
       const close = closing.read === undefined ? 'close_agent_run' : 'close_agent_run_with_reading';
       return parseStored(CloseAnswer, await callFunction(pool, close, { tenantId, body: closing }));
+    },
+
+    /** Ends a turn whose agent lies down; the row stays open for the next one. */
+    async layDown(tenantId: string, body: LayDownAgentRun): Promise<LayDownOutcome> {
+      return parseStored(LayDownAnswer, await callFunction(pool, 'lay_down_agent_run', { tenantId, body }));
     },
 
     /** Keeps a failed attempt; the attempt holds nothing afterwards. */

@@ -1,4 +1,4 @@
-import { and, asc, eq, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import type { Pool } from 'pg';
 import { z } from 'zod';
@@ -43,8 +43,8 @@ export function createContext(pool: Pool) {
       return parseStored(AppendContextAnswer, answer).outcome;
     },
 
-    /** Of all attempts of the holder's agent run, in order. Throws ATTEMPT_FENCED. */
-    written: (tenantId: string, holder: Holder) => written(pool, tenantId, holder),
+    /** Of all attempts of the holder's agent run, in order, after so many. Throws ATTEMPT_FENCED. */
+    written: (tenantId: string, holder: Holder, after = 0) => written(pool, tenantId, { ...holder, after }),
 
     /** By all completed executions of the holder's agent in its run, in the order of their ends. Throws ATTEMPT_FENCED. */
     privateWrites: (tenantId: string, holder: Holder) => privateWrites(pool, tenantId, holder),
@@ -65,12 +65,15 @@ function fenced(): AppError {
   return new AppError('ATTEMPT_FENCED', 'A later attempt took over; this one may read nothing');
 }
 
-async function written(pool: Pool, tenantId: string, holder: Holder) {
+async function written(pool: Pool, tenantId: string, holder: Holder & { readonly after: number }) {
   const rows = await withTenant(pool, tenantId, (tx) =>
     tx
       .select({ number: contextWrites.number, write: contextWrites.write })
       .from(agentRun)
-      .leftJoin(contextWrites, eq(contextWrites.agentRunId, agentRun.id))
+      .leftJoin(
+        contextWrites,
+        and(eq(contextWrites.agentRunId, agentRun.id), gt(contextWrites.number, holder.after)),
+      )
       .where(holds(holder))
       .orderBy(asc(contextWrites.number)),
   );
@@ -81,32 +84,45 @@ async function written(pool: Pool, tenantId: string, holder: Holder) {
 }
 
 async function privateWrites(pool: Pool, tenantId: string, holder: Holder): Promise<PrivateWrite[]> {
-  const sameAgent = and(
-    eq(agentRuns.runId, agentRun.runId),
-    eq(agentRuns.agent, agentRun.agent),
-    sql`${agentRuns.result} -> 'effects' ? 'private'`,
-  );
-  const rows = await withTenant(pool, tenantId, (tx) =>
-    tx
-      .select({
-        agent: agentRun.agent,
-        address: agentRuns.address,
-        endedAt: agentRuns.endedAt,
-        writes: sql<unknown>`${agentRuns.result} -> 'effects' -> 'private'`,
-      })
-      .from(agentRun)
-      .leftJoin(agentRuns, sameAgent)
-      .where(holds(holder))
-      .orderBy(asc(agentRuns.endedAt), asc(agentRuns.id)),
+  const { rows } = await withTenant(pool, tenantId, (tx) =>
+    tx.execute(sql`
+      with holder as (
+        select run_id, agent from ensemble.agent_runs
+         where tenant_id = ${tenantId} and id = ${holder.agentRunId} and token_hash = ${holder.tokenHash}
+           and status = 'running'
+      ), ended as (
+        select agent_run.id, agent_run.address, turns.rest -> 'effects' -> 'private' as writes, turns.ended_at
+          from holder join ensemble.agent_runs agent_run using (run_id, agent)
+          join ensemble.agent_run_turns turns
+            on turns.tenant_id = agent_run.tenant_id and turns.agent_run_id = agent_run.id
+         where agent_run.tenant_id = ${tenantId}
+        union all
+        select agent_run.id, agent_run.address, agent_run.result -> 'effects' -> 'private', agent_run.ended_at
+          from holder join ensemble.agent_runs agent_run using (run_id, agent)
+         where agent_run.tenant_id = ${tenantId} and agent_run.result is not null
+      )
+      select holder.agent as author, ended.address, ended.writes,
+             to_char(ended.ended_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at
+        from holder left join ended on ended.writes is not null
+       order by ended.ended_at, ended.id`),
   );
   if (rows.length === 0) throw fenced();
-  return rows.flatMap(({ agent, address, endedAt, writes }) => {
-    if (address === null || endedAt === null) return [];
+  return parseStored(StoredPrivate, rows).flatMap(({ author, address, writes, at }) => {
+    if (address === null || at === null) return [];
     const cause = { address, at: 'completion' } as const;
-    const at = endedAt.toISOString();
-    return parseStored(z.array(StoredWrite), writes).map((write) => ({ write, author: agent, cause, at }));
+    return (writes ?? []).map((write) => ({ write, author, cause, at }));
   });
 }
+
+/** What turns and results kept to themselves; a row of nulls where the holder's agent has left nothing. */
+const StoredPrivate = z.array(
+  z.object({
+    author: z.string(),
+    address: z.string().nullable(),
+    writes: z.array(StoredWrite).nullable(),
+    at: z.string().nullable(),
+  }),
+);
 
 const StoredHistory = z.array(
   z.object({
@@ -132,11 +148,15 @@ async function history(
   const { rows } = await withTenant(pool, tenantId, (tx) =>
     tx.execute(sql`
       with told as (
-        select event.seq, event.address, event.agent, event.data, event.created_at, agent_run.id, agent_run.result
+        select event.seq, event.address, event.agent, event.data, event.created_at, agent_run.id,
+               case when event.data ? 'turn' then turns.rest else agent_run.result end as result
           from ensemble.run_events event
           join ensemble.agent_runs agent_run
             on agent_run.tenant_id = event.tenant_id and agent_run.run_id = event.run_id
            and agent_run.address = event.address
+          left join ensemble.agent_run_turns turns
+            on turns.tenant_id = event.tenant_id and turns.agent_run_id = agent_run.id
+           and turns.turn = (event.data ->> 'turn')::integer
          where event.tenant_id = ${tenantId} and event.run_id = ${runId} and event.type = 'context.changed'
       ), changes as (
         select (told.data -> 'versions' ->> (entry.position - 1)::integer)::integer as version, entry.write,

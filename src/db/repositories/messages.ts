@@ -23,6 +23,7 @@ import {
   type SentPage,
 } from '../messages/read';
 import { type BusChange, type BusOpening, type OpenBus, routeInBus } from '../messages/route';
+import { type Judge, lookIntoMailbox, type Sleeping } from '../messages/sleep';
 import { type Looking, lookForMessage } from '../messages/wait';
 import { callQuietly } from '../tenant-door';
 import { MESSAGES_CHANNEL, wakeReaders } from '../wake';
@@ -57,6 +58,9 @@ export function createMessages(pool: Pool) {
     /** The message that a step waits for; registers the step where there is none. Throws RUN_UNKNOWN. */
     lookFor: (looking: Looking, judge: (message: Message) => Promise<Message | undefined>) =>
       lookForMessage(pool, looking, judge),
+
+    /** Whether an agent that sleeps may wake; registers it where it may not. Throws RUN_UNKNOWN. */
+    lookInto: (sleeping: Sleeping, judge: Judge) => lookIntoMailbox(pool, sleeping, judge),
 
     mailbox: (key: MailboxKey, cursor: number) => readMailbox(pool, key, cursor),
     members: (tenantId: string, runId: string) => countMembers(pool, tenantId, runId),

@@ -211,6 +211,8 @@ export const messageWaits = ensemble.table(
     /** Of the step, its visit and attempt included. */
     address: text('address').notNull(),
     wanted: jsonb('wanted').$type<MessageWanted>().notNull(),
+    /** Of an agent that sleeps: only what its mailbox gets wakes it. */
+    member: text('member'),
     /** The log was looked through up to here. */
     after: number('after').notNull(),
     /** The first message after that which may be it. */

@@ -14,6 +14,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import type { AgentResult, AgentVersion, Degradation, Usage } from '../../protocol/agent';
+import type { NewRest } from '../../protocol/rest';
 import type { EventType } from '../../protocol/event';
 import type { Failure } from '../../protocol/failures';
 import type { JsonObject, Value } from '../../protocol/json';
@@ -98,6 +99,7 @@ export const runs = ensemble.table(
 /** Columns of an agent run that fence its attempts and never leave the database. */
 interface Fencing {
   givenUp: number;
+  turn: number;
   scheduledAtMs: number;
   activityAttempt: number;
   tokenHash: string | null;
@@ -116,8 +118,9 @@ export const agentRuns = ensemble.table(
     version: text('version').notNull(),
     status: agentRunStatus('status').notNull(),
     attempt: integer('attempt').notNull(),
-    // Attempts that a stopping worker gave up: they count for nobody's limit.
+    // Attempts that count for nobody's limit: those that a stopping worker gave up, and those of turns that are over.
     givenUp: integer('given_up').notNull().default(0),
+    turn: integer('turn').notNull().default(1),
     scheduledAtMs: bigint('scheduled_at_ms', { mode: 'number' }).notNull(),
     activityAttempt: integer('activity_attempt').notNull(),
     tokenHash: text('token_hash'),
@@ -141,6 +144,30 @@ export const agentRuns = ensemble.table(
     }).onDelete('cascade'),
     check('agent_runs_result', sql`(${table.status} = 'completed') = (${table.result} is not null)`),
     check('agent_runs_ended', sql`(${table.status} <> 'running') = (${table.endedAt} is not null)`),
+    tenantPolicy(),
+  ],
+);
+
+/** Every turn that ended with its agent lying down. Of an agent run that sleeps the current turn is among them. */
+export const agentRunTurns = ensemble.table(
+  'agent_run_turns',
+  {
+    tenantId: tenantId(),
+    agentRunId: uuid('agent_run_id').notNull(),
+    turn: integer('turn').notNull(),
+    rest: jsonb('rest').$type<NewRest>().notNull(),
+    endedAt: moment('ended_at')
+      .notNull()
+      .default(sql`clock_timestamp()`),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.agentRunId, table.turn] }),
+    foreignKey({
+      name: 'agent_run_turns_agent_run',
+      columns: [table.tenantId, table.agentRunId],
+      foreignColumns: [agentRuns.tenantId, agentRuns.id],
+    }).onDelete('cascade'),
+    check('agent_run_turns_turn', sql`${table.turn} > 0`),
     tenantPolicy(),
   ],
 );

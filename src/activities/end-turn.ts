@@ -1,0 +1,55 @@
+import type { Repositories } from '../db/repositories';
+import type { AgentResult } from '../protocol/agent';
+import { AppError } from '../protocol/failures';
+import type { AgentRest, NewRest } from '../protocol/rest';
+import type { ExecuteAgentInput } from '../protocol/run';
+import type { Attempt, TurnEnd } from './run-turn';
+
+interface Ending<E> {
+  readonly input: ExecuteAgentInput;
+  readonly attempt: Attempt;
+  readonly end: E;
+}
+
+/** Stores what a turn came to, once, if the attempt still holds its row. Throws ATTEMPT_FENCED. */
+export function endTurn(
+  repositories: Repositories,
+  { end, ...rest }: Ending<TurnEnd>,
+): Promise<AgentResult | AgentRest> {
+  return 'rest' in end ? layDown(repositories, { end, ...rest }) : close(repositories, { end, ...rest });
+}
+
+async function close(
+  { agentRuns }: Repositories,
+  { input, attempt, end }: Ending<Extract<TurnEnd, { result: AgentResult }>>,
+): Promise<AgentResult> {
+  const { result } = end;
+  const closed = await agentRuns.close(input.tenantId, { ...keyOf(input, attempt, end), result });
+  if (closed.outcome === 'fenced') throw fenced();
+  // `already`: another attempt closed the row first; its result is the one that counts.
+  if (closed.outcome === 'already' && closed.result !== null) return closed.result;
+  // What earlier attempts took is part of what this agent run took.
+  return closed.outcome === 'closed' ? { ...result, usage: closed.usage } : result;
+}
+
+async function layDown(
+  { agentRuns }: Repositories,
+  { input, attempt, end }: Ending<Extract<TurnEnd, { rest: NewRest }>>,
+): Promise<AgentResult | AgentRest> {
+  const { rest } = end;
+  const { turn } = rest.asleep;
+  const laid = await agentRuns.layDown(input.tenantId, { ...keyOf(input, attempt, end), turn, rest });
+  if (laid.outcome === 'asleep') return laid.rest;
+  if (laid.outcome === 'already' && laid.result !== null) return laid.result;
+  throw fenced();
+}
+
+function keyOf({ runId, agent }: ExecuteAgentInput, attempt: Attempt, { read }: Pick<TurnEnd, 'read'>) {
+  const { agentRunId, number, tokenHash } = attempt;
+  const reading = read.length === 0 ? {} : { read, member: agent.name };
+  return { runId, agentRunId, attempt: number, tokenHash, ...reading };
+}
+
+function fenced(): AppError {
+  return new AppError('ATTEMPT_FENCED', 'A later attempt took over; this one changed nothing');
+}
