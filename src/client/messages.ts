@@ -1,4 +1,7 @@
+import type { Client } from '@temporalio/client';
 import { uuidv7 } from 'uuidv7';
+import { WAKE_SIGNAL } from '../core/bus/names';
+import { workflowIdOf } from '../core/ids';
 import { AppError } from '../protocol/failures';
 import { firstIssue, type Issue } from '../protocol/first-issue';
 import type { Json } from '../protocol/json';
@@ -53,6 +56,7 @@ export interface MessageClient {
 interface MessagesOptions {
   readonly repositories: Repositories;
   readonly buses: OwnedBuses['buses'];
+  readonly temporal: Client;
   readonly tenantId: string;
 }
 
@@ -72,8 +76,7 @@ export function createMessageClient(options: MessagesOptions): MessageClient {
     receipts: async (runId, seq) => messages.receipts(tenantId, await known(runId), number(seq, 'seq')),
     deadLetters: async (runId, { after = 0, limit = PAGE } = {}) =>
       messages.deadLetters(tenantId, await known(runId), page({ after, limit })),
-    redrive: async (runId, nos, to) =>
-      messages.redrive(tenantId, await known(runId), { nos: numbers(nos), to }),
+    redrive: async (runId, nos, to) => redrive(options, await known(runId), { nos: numbers(nos), to }),
     purge: async (runId, nos) => messages.purge(tenantId, await known(runId), nos && numbers(nos)),
     configure: async (runId, settings) => {
       const parsed = BusSettings.safeParse(settings);
@@ -103,6 +106,23 @@ async function send(
   const value = await repositories.values.store(tenantId, content, LIMITS.messageInlineBytes);
   const { content: _, ...without } = item;
   return { id: await sender.send('ref' in value ? { ...without, ref: value.ref } : item) };
+}
+
+async function redrive(
+  { repositories: { messages }, temporal, tenantId }: MessagesOptions,
+  runId: string,
+  letters: Parameters<Repositories['messages']['redrive']>[2],
+): Promise<number> {
+  const count = await messages.redrive(tenantId, runId, letters);
+  const addresses = await messages.sleepers(tenantId, runId);
+  // No router has seen it: whoever sleeps is told to look.
+  if (addresses.length > 0)
+    await temporal.workflow
+      .getHandle(workflowIdOf(runId))
+      .signal(WAKE_SIGNAL, ...addresses)
+      // It is over, or looks for itself.
+      .catch(() => undefined);
+  return count;
 }
 
 function page({ after, limit }: { readonly after: number; readonly limit: number }) {

@@ -76,3 +76,16 @@ async function hasArrived(client: PoolClient, { tenantId, runId, member }: Mailb
   const { rows } = await client.query<{ arrived: boolean }>(ARRIVED, [tenantId, runId, member, cursor]);
   return rows[0]?.arrived === true;
 }
+
+const SLEEPERS = `select address from ensemble.message_waits
+  where tenant_id = $1 and run_id = $2 and member is not null order by address`;
+
+export async function readSleepers(
+  pool: Pool,
+  { tenantId, runId }: Pick<MailboxKey, 'tenantId' | 'runId'>,
+): Promise<readonly string[]> {
+  const { rows } = await withTenantClient(pool, tenantId, (client) =>
+    client.query<{ address: string }>(SLEEPERS, [tenantId, runId]),
+  );
+  return rows.map(({ address }) => address);
+}

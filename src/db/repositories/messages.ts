@@ -23,7 +23,7 @@ import {
   type SentPage,
 } from '../messages/read';
 import { type BusChange, type BusOpening, type OpenBus, routeInBus } from '../messages/route';
-import { type Judge, lookIntoMailbox, type Sleeping } from '../messages/sleep';
+import { type Judge, lookIntoMailbox, readSleepers, type Sleeping } from '../messages/sleep';
 import { type Looking, lookForMessage } from '../messages/wait';
 import { callQuietly } from '../tenant-door';
 import { MESSAGES_CHANNEL, wakeReaders } from '../wake';
@@ -61,6 +61,9 @@ export function createMessages(pool: Pool) {
 
     /** Whether an agent that sleeps may wake; registers it where it may not. Throws RUN_UNKNOWN. */
     lookInto: (sleeping: Sleeping, judge: Judge) => lookIntoMailbox(pool, sleeping, judge),
+
+    /** Addresses of the agents that sleep until a message comes. */
+    sleepers: (tenantId: string, runId: string) => readSleepers(pool, { tenantId, runId }),
 
     mailbox: (key: MailboxKey, cursor: number) => readMailbox(pool, key, cursor),
     members: (tenantId: string, runId: string) => countMembers(pool, tenantId, runId),

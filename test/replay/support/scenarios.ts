@@ -42,6 +42,21 @@ export const SCENARIO_AGENTS: readonly AgentClass[] = [
     await bus.publish('news.today', { told: true });
     return 'told';
   }),
+  anAgent('dozes', async (task, { bus, context }) => {
+    context.set('dozing', task.checkpoint ?? 'not yet');
+    const message = await bus.receive({ timeoutMs: 60_000, staysMs: 0, checkpoint: 'dozing' });
+    return { heard: message?.content ?? null };
+  }),
+  anAgent('dreams', async (_task, { context }) => {
+    const awake = { op: 'eq', pointer: '', value: 1 } as const;
+    const reading = await context.watch('count', awake, { timeoutMs: 60_000, staysMs: 0, checkpoint: 1 });
+    return { count: reading?.value ?? null };
+  }),
+  anAgent('wakes', async (_task, { bus }) => {
+    await sleep(500);
+    await bus.send('dozes', 'wake up');
+    return 'said';
+  }),
   anAgent('broken', () => {
     throw new Error('always broken');
   }),
@@ -220,6 +235,16 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       agent('tells'),
     ]),
   },
+  asleep: { plan: parallel([agent('dozes'), agent('dreams'), agent('wakes'), agent('counts')]) },
+  'asleep-continued': {
+    plan: parallel([
+      agent('dozes'),
+      agent('dreams'),
+      sequence([{ type: 'wait', for: 'timer', durationMs: 500 }, agent('wakes'), agent('counts')]),
+    ]),
+    startsPerHistory: 2,
+  },
+  deadlock: { plan: parallel([agent('dozes'), agent('dreams')]) },
   cancelled: { plan: parallel([says({ a: 1 }), agent('waits')]), cancelAt: 'waits' },
   'child-runs': {
     plan: parallel([

@@ -66,5 +66,32 @@ exports.talkers = ({ load, note, activity }) => {
     }
   }
 
-  return [Teller, Listener, Interrupted];
+  /** Says that it is there, sleeps until it is told to go on, and says so. */
+  class Dozer extends BaseAgent {
+    static manifest = manifest('dozer', {});
+
+    async execute({ checkpoint }, { bus, context, tool }) {
+      if (checkpoint === undefined) {
+        await bus.send('client:witness', 'here');
+        await context.append('log', 'here', { now: true });
+        context.set('here', true);
+      }
+      const message = await bus.receive({
+        timeoutMs: 86_400_000,
+        staysMs: 0,
+        wokenBy: 'outside',
+        checkpoint: 'dozing',
+      });
+      await context.append('log', 'woken', { now: true });
+      const use = { name: 'ring', arguments: {}, step: '1', sideEffects: 'dangerous' };
+      await tool(use, async () => {
+        note({ ...activity(), effect: 'rang' });
+        return null;
+      });
+      await bus.send('client:witness', 'gone');
+      return { heard: message?.content ?? null, checkpoint: checkpoint ?? null };
+    }
+  }
+
+  return [Teller, Listener, Interrupted, Dozer];
 };
