@@ -24,8 +24,8 @@ export type Settlement =
   | ({ readonly outcome: 'settled' } & End);
 
 /**
- * Waits until a run's workflow has closed, and ends a row that it left open: its open agent runs are cancelled, its
- * story gets the decisions that never arrived, and its last line. A run's own end is the first to be stored and stands.
+ * Waits until a run's workflow has closed, and ends a row that it left open: its open agent runs and its child runs are
+ * cancelled, its story gets the decisions that never arrived, and its last line. A run's own end is the first to be stored and stands.
  * Throws TEMPORAL_UNAVAILABLE.
  */
 export async function settleRun(deps: SettleDeps, { tenantId, runId }: RunKey): Promise<Settlement> {
@@ -34,6 +34,8 @@ export async function settleRun(deps: SettleDeps, { tenantId, runId }: RunKey): 
   if (end === undefined) return { outcome: 'no-workflow' };
   const row = await runs.find(tenantId, runId);
   if (row === undefined || row.endedAt !== null) return { outcome: 'ended' };
+  // First, or nobody would come back for those that could not be reached.
+  await cancelChildren(deps, { tenantId, runId });
   const { outcome } = await runs.finish(tenantId, {
     runId,
     ...end,
@@ -44,6 +46,34 @@ export async function settleRun(deps: SettleDeps, { tenantId, runId }: RunKey): 
   return outcome === 'finished' ? { outcome: 'settled', ...end } : { outcome: 'ended' };
 }
 
+/** Child runs outlive their parent's workflow, and nobody waits for them any more. */
+async function cancelChildren(
+  { repositories: { runs }, temporal }: SettleDeps,
+  { tenantId, runId }: RunKey,
+): Promise<void> {
+  for (const childId of await runs.openChildren(tenantId, runId))
+    try {
+      await temporal.workflow.getHandle(workflowIdOf(childId)).cancel();
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw temporalSilent(runId, error);
+      // It was accepted and never started, or is about to store its own end, which then stands.
+      const failure: Failure = { code: 'RUN_CANCELLED', message: 'Its parent was closed from outside' };
+      const end = {
+        status: 'cancelled',
+        failure,
+        result: { inline: null },
+        degraded: [],
+        events: [],
+      } as const;
+      await runs.finish(tenantId, { runId: childId, ...end });
+    }
+}
+
+function temporalSilent(runId: string, cause: unknown): AppError {
+  const text = `Temporal cannot say how run ${runId} ended: ${String(cause)}`;
+  return new AppError('TEMPORAL_UNAVAILABLE', text, { cause });
+}
+
 /** What the workflow's close says of the run; undefined where there is no such workflow. */
 async function closeOf(temporal: Client, runId: string): Promise<End | undefined> {
   try {
@@ -51,8 +81,7 @@ async function closeOf(temporal: Client, runId: string): Promise<End | undefined
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return undefined;
     if (error instanceof WorkflowFailedError) return endOf(error.cause);
-    const text = `Temporal cannot say how run ${runId} ended: ${String(error)}`;
-    throw new AppError('TEMPORAL_UNAVAILABLE', text, { cause: error });
+    throw temporalSilent(runId, error);
   }
   // Its last act is to store the result; a row without it is older than that, and what is lost is lost.
   return failed('RUN_FAILED', 'The workflow completed, but PostgreSQL does not hold its result');

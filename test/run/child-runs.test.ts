@@ -122,6 +122,17 @@ test('a cancelled run cancels its child runs, three deep, and ends after them', 
     expect(await team.client.describe(id)).toMatchObject({ status: 'cancelled' });
 });
 
+test('a run that is terminated takes its child runs along, three deep', async () => {
+  const plan = child(child(agent('waits')));
+  const { runId } = await team.client.start({ task: 'Stop', plan });
+  const middle = await untilChild(runId, 'run.child-accepted');
+  const leaf = await untilChild(middle.id, 'agent.started');
+  await team.temporal.workflow.getHandle(workflowIdOf(runId)).terminate('an operator said so');
+  expect(await team.client.result(runId)).toMatchObject({ failure: { code: 'RUN_TERMINATED' } });
+  for (const { id } of [middle, leaf])
+    expect(await team.client.result(id)).toMatchObject({ status: 'cancelled' });
+});
+
 test('a child run past the time of its step is cancelled, and the run goes on', async () => {
   const plan: Step = {
     type: 'sequence',

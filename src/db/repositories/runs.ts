@@ -99,6 +99,15 @@ export function createRuns(pool: Pool) {
       return knownRun(parseStored(FinishSilentAnswer, answer), end.runId);
     },
 
+    /** Child runs of a run that have not ended. */
+    async openChildren(tenantId: string, runId: string): Promise<readonly string[]> {
+      const open = and(eq(runs.tenantId, tenantId), eq(runs.parentRunId, runId), isNull(runs.endedAt));
+      const rows = await withTenant(pool, tenantId, (tx) =>
+        tx.select({ id: runs.id }).from(runs).where(open),
+      );
+      return rows.map(({ id }) => id);
+    },
+
     /** Newest first, without child runs. */
     list: (tenantId: string, page: RunPage) => list(pool, tenantId, page),
   };
