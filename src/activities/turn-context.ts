@@ -4,6 +4,7 @@ import { ContextBook } from '../core/context/book';
 import type { ContextPort, DraftWrite } from '../agents/context-access';
 import type { HistoryOptions } from '../agents/shared-context';
 import type { StoredChange } from '../db/repositories/context';
+import type { Held } from './bus/turn-bus';
 import { ContextWriter } from './context-writer';
 import type { ExecuteDeps } from './execute-agent';
 import type { Turn } from './run-turn';
@@ -18,8 +19,7 @@ export class TurnContext implements ContextPort {
 
   constructor(
     private readonly deps: ExecuteDeps,
-    private readonly turn: Turn,
-    private readonly watch: Watch,
+    private readonly turn: Turn & Held & { readonly watch: Watch },
   ) {
     const { input } = turn;
     this.agent = input.agent.name;
@@ -28,11 +28,11 @@ export class TurnContext implements ContextPort {
 
   /** Asked for only by those who wait: most turns need none. */
   get signal(): AbortSignal {
-    return this.watch.signal;
+    return this.turn.watch.signal;
   }
 
   assertOpen(): void {
-    this.watch.assertOpen();
+    this.turn.watch.assertOpen();
   }
 
   seen(key: string, now = false): Promise<ContextSeen | undefined> {

@@ -70,13 +70,8 @@ export class AgentBus implements MessageBus, Disposable {
 
   async request(to: Addressee, content: Json, options: RequestOptions): Promise<Message> {
     const { timeoutMs, signal, ...rest } = options;
-    let correlationId = '';
     const item = checked(addressed(to), content, { type: 'request', replyTo: this.deps.member, ...rest });
-    await this.inOrder(this.small(item, content), (sender, ready) => {
-      // The same in every attempt that asks the same, so that a reply to the attempt before is a reply to this one.
-      correlationId = ready.correlationId ?? sender.nextId;
-      return sender.send({ ...ready, correlationId });
-    });
+    const { correlationId, signal: unsent } = await this.asked(this.small(item, content));
     const filter: Predicate = {
       op: 'and',
       of: [
@@ -84,7 +79,7 @@ export class AgentBus implements MessageBus, Disposable {
         { op: 'eq', pointer: '/type', value: 'response' },
       ],
     };
-    const reply = await this.receive({ filter, timeoutMs, signal });
+    const reply = await this.receive({ filter, timeoutMs, signal: either(signal, unsent) });
     if (reply !== undefined) return reply;
     throw new AppError('MESSAGE_TIMEOUT', `No reply to ${correlationId} within ${timeoutMs} ms`);
   }
@@ -125,19 +120,25 @@ export class AgentBus implements MessageBus, Disposable {
     return this.mailbox?.read ?? [];
   }
 
+  /** Resolves when everything that was received is in the log; undefined where it is. Rejects with MESSAGE_NOT_LOGGED. */
+  held(): Promise<void> | undefined {
+    return this.mailbox?.held();
+  }
+
   async commit(): Promise<void> {
     this.assertOpen();
     await this.mailbox?.commit();
   }
 
   /**
-   * Resolves when everything sent is in the log; a turn is closed only then, since nothing of it is taken after. Rejects
-   * with what became of a message that is not, whether or not anybody waited for it.
+   * Resolves when everything sent and received is in the log; a turn is closed only then, since nothing of it is taken
+   * after. Rejects with what became of a message that is not, whether or not anybody waited for it.
    */
   async drained(): Promise<void> {
     await this.last;
     await (await this.sender)?.drained();
     if (this.failure !== undefined) throw this.failure;
+    await this.held();
   }
 
   /** Gives up what is not in the log yet. */
@@ -160,8 +161,24 @@ export class AgentBus implements MessageBus, Disposable {
   private bounded({ filter, timeoutMs, signal }: ReceiveOptions): ReceiveOptions {
     if (!(timeoutMs >= 0 && timeoutMs <= LIMITS.timeoutMs))
       throw new AppError('INPUT_INVALID', `timeoutMs must be a number from 0 to ${LIMITS.timeoutMs}`);
-    const signals = [signal, this.deps.signal].filter((one) => one !== undefined);
-    return { filter, timeoutMs, signal: signals.length < 2 ? signals[0] : AbortSignal.any(signals) };
+    return { filter, timeoutMs, signal: either(signal, this.deps.signal) };
+  }
+
+  /** Resolves once the request is under way: a reply may come before it is in the log. The signal tells that it never will be. */
+  private async asked(
+    ready: MessageItem | Promise<MessageItem>,
+  ): Promise<{ readonly correlationId: string; readonly signal: AbortSignal }> {
+    const failed = new AbortController();
+    let underWay: (correlationId: string) => void = () => undefined;
+    const begun = new Promise<string>((resolve) => (underWay = resolve));
+    const sent = this.inOrder(ready, (sender, item) => {
+      // The same in every attempt that asks the same, so that a reply to the attempt before is a reply to this one.
+      const correlationId = item.correlationId ?? sender.nextId;
+      underWay(correlationId);
+      return sender.send({ ...item, correlationId });
+    });
+    sent.catch((error: unknown) => failed.abort(error));
+    return { correlationId: await Promise.race([begun, sent.then(() => begun)]), signal: failed.signal };
   }
 
   private async control(type: string, subscription: SubscriptionRequest): Promise<string> {
@@ -227,6 +244,7 @@ export class AgentBus implements MessageBus, Disposable {
 
   private assertOpen(): void {
     if (this.over) throw OVER;
+    if (this.mailbox?.failure !== undefined) throw this.mailbox.failure;
   }
 
   /** Large bodies go ahead as blobs: a batch carries references to them. */
@@ -261,6 +279,11 @@ function checked(target: Partial<MessageItem>, content: Json, options: SendOptio
 
 function addressed(to: Addressee): Partial<MessageItem> {
   return typeof to === 'string' ? { to } : to;
+}
+
+function either(...given: readonly (AbortSignal | undefined)[]): AbortSignal | undefined {
+  const signals = given.filter((one) => one !== undefined);
+  return signals.length < 2 ? signals[0] : AbortSignal.any(signals);
 }
 
 function invalid(what: string, issues: readonly Issue[]): AppError {

@@ -20,6 +20,7 @@ import {
   readMailbox,
   readPublishers,
   readSent,
+  readSettings,
   type SentPage,
 } from '../messages/read';
 import { type BusChange, type BusOpening, type OpenBus, routeInBus } from '../messages/route';
@@ -59,6 +60,7 @@ export function createMessages(pool: Pool) {
       lookForMessage(pool, looking, judge),
 
     mailbox: (key: MailboxKey, cursor: number) => readMailbox(pool, key, cursor),
+    settings: (tenantId: string, runId: string) => readSettings(pool, tenantId, runId),
     members: (tenantId: string, runId: string) => countMembers(pool, tenantId, runId),
     publishers: (tenantId: string, runId: string, names: readonly string[]) =>
       readPublishers(pool, { tenantId, runId }, names),
