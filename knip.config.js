@@ -33,6 +33,7 @@ module.exports = {
     'bench/main.ts',
     'bench/*-workflows.ts',
     'bench/collecting-worker.ts',
+    'bench/distant-reader.ts',
     'test/**/*-workflows.ts',
   ],
   project: ['*.ts', '{src,test,bench}/**/*.ts', '{scripts,test}/**/*.js'],

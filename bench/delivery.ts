@@ -1,6 +1,10 @@
+import { fork } from 'node:child_process';
+import { on } from 'node:events';
+import { join } from 'node:path';
+import { hrtime } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AgentBus } from '../src/activities/bus/agent-bus';
 import { busIdOf } from '../src/core/ids';
+import { Said } from './distant-words';
 import { type Benchmark, type Figure, figure, percentile } from './figures';
 import { attend, type Hall, members, openHall, startRun } from './hall';
 import { withNotifications } from './postgres';
@@ -10,16 +14,16 @@ const WARM_UP = 20;
 const MESSAGES = 300;
 /** As agents talk: one message, and then something else. */
 const PAUSE_MS = 10;
+const LIE_DOWN_MS = 5;
 
 /** How long a message is on its way, from `send` to the `receive` that gives it, and what its way is made of. */
 export const delivery: Benchmark = {
   name: 'delivery',
   async run(log) {
     await using rig = await startRig(log, members(1));
-    await using here = openHall(rig);
-    await using elsewhere = openHall(rig);
-    const local = await measure(here, here);
-    const remote = await measure(here, elsewhere);
+    await using hall = openHall(rig);
+    const local = await measureLocal(hall);
+    const remote = await measureRemote(hall);
     const signals = await signalTimes(rig, remote.runId);
     const notifications = await notifyTimes(rig);
     for (const { runId } of [local, remote]) await rig.client.cancel(runId);
@@ -58,32 +62,64 @@ function figures({ where, ours, unit, times }: Delivered, targets: Targets): rea
   );
 }
 
-/** One message at a time, from a member in one place to a member in another. */
-async function measure(from: Hall, to: Hall) {
-  const runId = await startRun(from, 1);
-  using sender = await attend(from, { runId, name: 's0' });
-  using receiver = await attend(to, { runId, name: 'r0' });
+/** One message at a time, from one member to another of its process. */
+async function measureLocal(hall: Hall): Promise<Measured> {
+  const runId = await startRun(hall, 1);
+  using sender = await attend(hall, { runId, name: 's0' });
+  using receiver = await attend(hall, { runId, name: 'r0' });
   const times: number[] = [];
   for (let count = 0; count < WARM_UP + MESSAGES; count += 1) {
-    const ms = await deliver(sender, receiver, count);
-    if (count >= WARM_UP) times.push(ms);
+    const received = receiver.receive({ timeoutMs: 10_000 });
+    // The reader lies down first.
+    await sleep(LIE_DOWN_MS);
+    const since = performance.now();
+    const sent = sender.send('r0', count);
+    const message = await received;
+    if (count >= WARM_UP) times.push(performance.now() - since);
+    if (message?.content !== count) throw new Error(`expected message ${count}`);
+    await sent;
     await receiver.commit();
     await sleep(PAUSE_MS);
   }
   return { runId, times };
 }
 
-async function deliver(sender: AgentBus, receiver: AgentBus, count: number): Promise<number> {
-  const received = receiver.receive({ timeoutMs: 10_000 });
-  // The reader lies down first.
-  await sleep(5);
-  const since = performance.now();
-  const sent = sender.send('r0', count);
-  const message = await received;
-  const ms = performance.now() - since;
-  if (message?.content !== count) throw new Error(`expected message ${count}`);
-  await sent;
-  return ms;
+/** The same, to a member in another process. */
+async function measureRemote(hall: Hall): Promise<Measured> {
+  const runId = await startRun(hall, 1);
+  using sender = await attend(hall, { runId, name: 's0' });
+  const reader = fork(join(__dirname, 'distant-reader.js'), [], { execArgv: [] });
+  try {
+    const { environment } = hall.rig;
+    const said = on(reader, 'message', { close: ['exit'] });
+    reader.send({ environment, runId, name: 'r0' });
+    const times: number[] = [];
+    for (let count = 0; count < WARM_UP + MESSAGES; count += 1) {
+      await heard(said);
+      await sleep(LIE_DOWN_MS);
+      const since = hrtime.bigint();
+      const sent = sender.send('r0', count);
+      const message = await heard(said);
+      if (!('content' in message) || message.content !== count) throw new Error(`expected message ${count}`);
+      if (count >= WARM_UP) times.push(Number(BigInt(message.atNs) - since) / 1e6);
+      await sent;
+      await sleep(PAUSE_MS);
+    }
+    return { runId, times };
+  } finally {
+    reader.kill();
+  }
+}
+
+async function heard(said: AsyncIterator<unknown>): Promise<Said> {
+  const { value, done } = await said.next();
+  if (done === true || !Array.isArray(value)) throw new Error('The distant reader ended');
+  return Said.parse(value[0]);
+}
+
+interface Measured {
+  readonly runId: string;
+  readonly times: readonly number[];
 }
 
 interface Reference {

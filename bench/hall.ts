@@ -36,29 +36,36 @@ export function members(pairs: number): readonly AgentClass[] {
 }
 
 /** Where members are: what one process has that they talk through. */
-export interface Hall extends AsyncDisposable {
-  readonly rig: Rig;
+interface Place extends AsyncDisposable {
   readonly repositories: Repositories;
   readonly buses: OwnedBuses['buses'];
 }
 
+export interface Hall extends Place {
+  readonly rig: Rig;
+}
+
 export function openHall(rig: Rig): Hall {
+  return { rig, ...openPlace(rig.environment) };
+}
+
+export function openPlace(environment: Rig['environment']): Place {
   const cleanup = new Cleanup();
-  const url = rig.environment['DATABASE_URL'] ?? '';
+  const url = environment['DATABASE_URL'] ?? '';
   const pool = createPool(url, { size: 30, applicationName: 'ensemble-bench', onError: () => {} });
   cleanup.defer(() => pool.end());
   const repositories = createRepositories(pool);
   const notifications = cleanup.use(new RunNotifications(url, () => {}));
-  const target = temporalTarget(rig.environment);
+  const target = temporalTarget(environment);
   const { buses } = cleanup.use(
     createBuses({
       repositories,
       notifications,
       target,
-      taskQueue: rig.environment['ENSEMBLE_TASK_QUEUE'] ?? 'ensemble',
+      taskQueue: environment['ENSEMBLE_TASK_QUEUE'] ?? 'ensemble',
     }),
   );
-  return { rig, repositories, buses, [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose]() };
+  return { repositories, buses, [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose]() };
 }
 
 export async function startRun({ rig }: Hall, pairs: number): Promise<string> {
@@ -69,7 +76,7 @@ export async function startRun({ rig }: Hall, pairs: number): Promise<string> {
 }
 
 export async function attend(
-  { repositories, buses }: Hall,
+  { repositories, buses }: Place,
   { runId, name }: { readonly runId: string; readonly name: string },
 ): Promise<AgentBus> {
   const tokenHash = uuidv7();

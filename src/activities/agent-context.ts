@@ -38,7 +38,7 @@ export function agentContext(deps: ExecuteDeps, wiring: Wiring): AgentContext {
       info: (message, fields) => log.info(fields ?? {}, message),
       warn: (message, fields) => log.warn(fields ?? {}, message),
     },
-    context: contextAccess(new TurnContext(deps, wiring, wiring), writes),
+    context: contextAccess(new TurnContext(deps, wiring), writes),
     blobs: {
       read: async (ref) => {
         watch.assertOpen();
@@ -61,6 +61,8 @@ export function agentContext(deps: ExecuteDeps, wiring: Wiring): AgentContext {
     },
     tool: async (use, work) => {
       watch.assertOpen();
+      const held = bus.held();
+      if (held !== undefined) await held;
       return tool(use, work);
     },
     heartbeat: (note) => watch.heartbeat(note),

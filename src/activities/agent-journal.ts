@@ -3,6 +3,7 @@ import type { Json } from '../protocol/json';
 import { storableCopy } from '../core/text';
 import type { Journal } from '../agents/base-agent';
 import type { Repositories } from '../db/repositories';
+import type { Held } from './bus/turn-bus';
 import type { Turn } from './run-turn';
 
 /** An agent run's journal in PostgreSQL, as one attempt reads and writes it. */
@@ -12,7 +13,7 @@ export class AgentJournal implements Journal {
 
   constructor(
     private readonly repositories: Repositories,
-    private readonly turn: Turn,
+    private readonly turn: Turn & Held,
   ) {}
 
   async read(): Promise<readonly Json[]> {
@@ -30,6 +31,8 @@ export class AgentJournal implements Journal {
 
   private async write(given: Json): Promise<void> {
     const entries = await this.loaded();
+    const held = this.turn.bus.held();
+    if (held !== undefined) await held;
     const entry = storableCopy(given);
     const { input, attempt } = this.turn;
     const outcome = await this.repositories.journal.append(input.tenantId, {

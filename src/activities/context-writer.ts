@@ -7,6 +7,7 @@ import { canonical } from '../core/context/merges';
 import { factsOf } from '../core/facts';
 import type { DraftWrite } from '../agents/context-access';
 import { reach } from '../telemetry/kill-points';
+import type { Held } from './bus/turn-bus';
 import { failureFrom } from './agent-failure';
 import type { ExecuteDeps } from './execute-agent';
 import type { Turn } from './run-turn';
@@ -51,7 +52,7 @@ export class ContextWriter {
 
   constructor(
     private readonly deps: ExecuteDeps,
-    private readonly turn: Turn,
+    private readonly turn: Turn & Held,
   ) {}
 
   async seen(key: string): Promise<ContextSeen | undefined> {
@@ -89,6 +90,8 @@ export class ContextWriter {
 
   private async leaveTogether(batch: readonly Queued[]): Promise<void> {
     if (this.lost !== undefined) throw this.lost;
+    const held = this.turn.bus.held();
+    if (held !== undefined) await held;
     const earlier = await this.earlier();
     if (this.open.length > 0) await this.settle();
     const facts: FactsByBlob[] = [];

@@ -1,12 +1,13 @@
 import { reach } from '../telemetry/kill-points';
 import { ModelError } from '../llm/model-error';
 import type { CallOptions, ModelChunk, ModelProvider, ModelReply, ModelRequest } from '../llm/port';
+import type { Held } from './bus/turn-bus';
 import type { ModelCalls } from './model-calls';
 import type { TokenWriter } from './token-writer';
 import type { Watch } from './watch';
 
 /** What one agent execution adds to a model. */
-export interface Metering {
+export interface Metering extends Held {
   /** Its signal is aborted with the agent. */
   readonly watch: Pick<Watch, 'signal'>;
   readonly calls: ModelCalls;
@@ -29,7 +30,9 @@ export class MeteredModel implements ModelProvider {
   }
 
   async invoke(request: ModelRequest, options?: CallOptions): Promise<ModelReply> {
-    const { calls, watch } = this.metering;
+    const { calls, watch, bus } = this.metering;
+    const held = bus.held();
+    if (held !== undefined) await held;
     // A call that a stopped agent makes is none.
     watch.signal.throwIfAborted();
     reach('model.before');
@@ -46,7 +49,9 @@ export class MeteredModel implements ModelProvider {
   }
 
   async *invokeStreaming(request: ModelRequest, options?: CallOptions): AsyncIterable<ModelChunk> {
-    const { calls, tokens, watch } = this.metering;
+    const { calls, tokens, watch, bus } = this.metering;
+    const held = bus.held();
+    if (held !== undefined) await held;
     watch.signal.throwIfAborted();
     reach('model.before');
     const call = calls.begin(this.inner);
@@ -77,7 +82,9 @@ export class MeteredModel implements ModelProvider {
     }
   }
 
-  countTokens(request: ModelRequest, options?: CallOptions): Promise<number> {
+  async countTokens(request: ModelRequest, options?: CallOptions): Promise<number> {
+    const held = this.metering.bus.held();
+    if (held !== undefined) await held;
     return this.inner.countTokens(request, this.bound(options));
   }
 

@@ -53,18 +53,18 @@ export async function runTurn(deps: ExecuteDeps, turn: Turn): Promise<TurnEnd> {
   const { tenantId, runId } = input;
   const { agentRunId, number } = attempt;
   const tokens = deps.tokens.writer({ tenantId, runId, agentRunId, attempt: number });
-  const metering = { watch, calls, tokens };
+  using bus = new TurnBus(deps.buses, turn, watch);
+  const metering = { watch, calls, tokens, bus };
   // Each model of a chain by itself: those that failed before another answered were called too.
   const model = wrapEach(deps.model, (one) => new MeteredModel(one, metering));
   const writes = turnWrites(input.contextRules);
-  using bus = new TurnBus(deps.buses, turn, watch);
   const rests = new TurnRest(turn, watch, bus);
   const context: AgentContext = agentContext(deps, { ...turn, watch, model, writes, bus, rests });
   const work = async (): Promise<Json> => {
     const task = await agentTask(deps, turn);
     const raw = await watch.bound(() => executed(turn, task, context));
     const { joined } = bus;
-    // A result counts only with what its agent said on the way.
+    // A result counts only with what its agent said on the way, and heard.
     if (joined !== undefined) await watch.bound(() => joined.drained());
     return checkedOutput(agent.manifest, raw);
   };

@@ -5,6 +5,7 @@ import type { ContextPort, DraftWrite } from '../agents/context-access';
 import type { Rests } from '../agents/long-wait';
 import type { HistoryOptions } from '../agents/shared-context';
 import type { StoredChange } from '../db/repositories/context';
+import type { Held } from './bus/turn-bus';
 import { ContextWriter } from './context-writer';
 import type { ExecuteDeps } from './execute-agent';
 import type { Turn } from './run-turn';
@@ -19,8 +20,7 @@ export class TurnContext implements ContextPort {
 
   constructor(
     private readonly deps: ExecuteDeps,
-    private readonly turn: Turn,
-    private readonly life: { readonly watch: Watch; readonly rests: Rests },
+    private readonly turn: Turn & Held & { readonly watch: Watch; readonly rests: Rests },
   ) {
     const { input } = turn;
     this.agent = input.agent.name;
@@ -29,15 +29,15 @@ export class TurnContext implements ContextPort {
 
   /** Asked for only by those who wait: most turns need none. */
   get signal(): AbortSignal {
-    return this.life.watch.signal;
+    return this.turn.watch.signal;
   }
 
   get rests(): Rests {
-    return this.life.rests;
+    return this.turn.rests;
   }
 
   assertOpen(): void {
-    this.life.watch.assertOpen();
+    this.turn.watch.assertOpen();
   }
 
   seen(key: string, now = false): Promise<ContextSeen | undefined> {

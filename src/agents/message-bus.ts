@@ -42,18 +42,22 @@ export interface MessageBus {
   publish(topic: string, content: Json, options?: SendOptions): Promise<string>;
   /** Passes a piece of work on; a message of type `handoff`. */
   handOff(to: Addressee, content: Json, options?: SendOptions): Promise<string>;
-  /** Asks, and waits for the reply. Throws MESSAGE_TIMEOUT. */
+  /** Asks, and waits for the reply, which may come before the request is in the log. Throws MESSAGE_TIMEOUT. */
   request(to: Addressee, content: Json, options: RequestOptions): Promise<Message>;
   /** Answers a request: to whom it says, under its correlation id. */
   respond(request: Message, content: Json, options?: SendOptions): Promise<string>;
   /**
    * The next message that fits, the most urgent first; undefined where none came in time. It counts as read with the
-   * turn's result: another attempt is given it again.
+   * turn's result: another attempt is given it again. One of `seq` 0 is not in the log yet: what follows from it leaves the
+   * agent only once it is, and where it never will be, the attempt fails with MESSAGE_NOT_LOGGED.
    */
   receive(options: ReceiveOptions): Promise<Message | undefined>;
   /** Everything that waits, at most so many; waits for the first. */
   receiveMany(most: number, options: ReceiveOptions): Promise<readonly Message[]>;
-  /** What was received so far counts as read now, whatever becomes of this attempt; full mailboxes have room again. */
+  /**
+   * What was received so far counts as read now, whatever becomes of this attempt; full mailboxes have room again. Waits
+   * until all of it is in the log.
+   */
   commit(): Promise<void>;
   /** Hears what is published from here on, or `since: 'start'` what was published before too. Holds for the whole run. */
   subscribe(subscription: SubscriptionRequest): Promise<void>;

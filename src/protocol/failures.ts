@@ -50,6 +50,7 @@ export const FAILURES = {
   RUN_CANCELLED: { retry: false, http: 409, exit: 130, log: 'info' },
   BUS_CLOSED: { retry: false, http: 409, exit: 3, log: 'info' },
   MESSAGE_TIMEOUT: { retry: true, http: 504, exit: 3, log: 'warn' },
+  MESSAGE_NOT_LOGGED: { retry: true, http: 503, exit: 3, log: 'warn' },
   DEADLOCK: { retry: false, http: 500, exit: 3, log: 'warn' },
   MODEL_KEY_INVALID: { retry: false, http: 502, exit: 4, log: 'error' },
   MODEL_REQUEST_INVALID: { retry: false, http: 502, exit: 4, log: 'error' },

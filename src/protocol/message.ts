@@ -186,6 +186,7 @@ export interface Message {
   /** Publisher and number: the same for every observer. */
   readonly id: string;
   readonly runId: string;
+  /** From 1; 0 for one that was read in its sender's process before it was in the log. */
   readonly seq: number;
   readonly from: string;
   readonly to?: string;

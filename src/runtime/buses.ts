@@ -9,6 +9,8 @@ interface BusesOptions {
   readonly notifications: RunNotifications;
   readonly target: TemporalTarget;
   readonly taskQueue: string;
+  /** How long what was read before it was in the log may take to be there. */
+  readonly loggedWithinMs?: number;
 }
 
 /** What a process that talks owns: its outboxes, and their connection to Temporal. */
@@ -16,10 +18,15 @@ export interface OwnedBuses extends AsyncDisposable {
   readonly buses: Buses;
 }
 
-export function createBuses({ repositories, notifications, ...signalling }: BusesOptions): OwnedBuses {
+export function createBuses({
+  repositories,
+  notifications,
+  loggedWithinMs,
+  ...signalling
+}: BusesOptions): OwnedBuses {
   const signals = new BusConnection(signalling);
   return {
-    buses: new Buses({ repositories, notifications, signals }),
+    buses: new Buses({ repositories, notifications, signals, loggedWithinMs }),
     [Symbol.asyncDispose]: () => signals[Symbol.asyncDispose](),
   };
 }

@@ -76,6 +76,15 @@ function note(entry) {
   appendFileSync(ledger, `${JSON.stringify({ ...entry, pid: process.pid })}\n`);
 }
 
+/** Whether anybody noted for this queue that it was struck so. */
+function isNoted(struck) {
+  const { queue } = activity() ?? {};
+  const lines = readFileSync(ledger, 'utf8').split('\n').filter(Boolean);
+  return lines
+    .map((line) => JSON.parse(line))
+    .some((entry) => entry.queue === queue && entry.struck === struck);
+}
+
 /** Who is at work; undefined outside of any activity. */
 function activity() {
   try {
@@ -150,7 +159,7 @@ async function agentsOfTest() {
   const { agents, problems } = await loadAgents({ folders: [path.join(SRC, 'agents')] });
   const clerk = clerkAgent({ load, ledger, note, activity });
   const sharing = contextAgents({ load, note, activity });
-  const talking = talkers({ load, note, activity });
+  const talking = talkers({ load, note, activity, isNoted });
   const own = [PatientAgent, PayingAgent, clerk, ...sharing, ...talking].map((agentClass) => {
     const manifest = AgentManifest.parse(agentClass.manifest);
     return [manifest.name, { manifest, agentClass, file: __filename }];

@@ -25,7 +25,7 @@ import type { Predicate } from '../../protocol/predicate';
 import type { Attendance, Sender } from './buses';
 import { itemProblem } from './check-item';
 import type { MailboxReader } from './mailbox-reader';
-import { MailboxWaits } from './mailbox-waits';
+import { either, MailboxWaits } from './mailbox-waits';
 
 interface AgentBusDeps extends Attendance {
   readonly repositories: Repositories;
@@ -78,8 +78,11 @@ export class AgentBus implements MessageBus, Disposable {
     const item = checked(addressed(to), content, { type: 'request', replyTo: this.deps.member, ...rest });
     const key = canonical({ request: item } as Json);
     const wait = this.waits.begin(key, options);
-    // An earlier turn has asked, and lain down until somebody answers.
-    const correlationId = wait.correlationId ?? (await this.asked(item, content));
+    // An earlier turn may have asked, and lain down until somebody answers.
+    const { correlationId, signal: unsent } =
+      wait.correlationId === undefined
+        ? await this.asked(this.small(item, content))
+        : { correlationId: wait.correlationId, signal: undefined };
     const filter: Predicate = {
       op: 'and',
       of: [
@@ -87,7 +90,7 @@ export class AgentBus implements MessageBus, Disposable {
         { op: 'eq', pointer: '/type', value: 'response' },
       ],
     };
-    const waiting = { filter, timeoutMs, signal, checkpoint, staysMs };
+    const waiting = { filter, timeoutMs, signal: either(signal, unsent), checkpoint, staysMs };
     const from = item.to === undefined ? undefined : [item.to];
     const [reply] = await this.waits.wait(1, waiting, {
       wait: { key, correlationId },
@@ -97,16 +100,6 @@ export class AgentBus implements MessageBus, Disposable {
     });
     if (reply !== undefined) return reply;
     throw new AppError('MESSAGE_TIMEOUT', `No reply to ${correlationId} within ${timeoutMs} ms`);
-  }
-
-  private async asked(item: MessageItem, content: Json): Promise<string> {
-    let correlationId = '';
-    await this.inOrder(this.small(item, content), (sender, ready) => {
-      // The same in every attempt that asks the same, so that a reply to the attempt before is a reply to this one.
-      correlationId = ready.correlationId ?? sender.nextId;
-      return sender.send({ ...ready, correlationId });
-    });
-    return correlationId;
   }
 
   respond(request: Message, content: Json, options: SendOptions = {}): Promise<string> {
@@ -146,19 +139,25 @@ export class AgentBus implements MessageBus, Disposable {
     return this.mailbox?.read ?? [];
   }
 
+  /** Resolves when everything that was received is in the log; undefined where it is. Rejects with MESSAGE_NOT_LOGGED. */
+  held(): Promise<void> | undefined {
+    return this.mailbox?.held();
+  }
+
   async commit(): Promise<void> {
     this.assertOpen();
     await this.mailbox?.commit();
   }
 
   /**
-   * Resolves when everything sent is in the log; a turn is closed only then, since nothing of it is taken after. Rejects
-   * with what became of a message that is not, whether or not anybody waited for it.
+   * Resolves when everything sent and received is in the log; a turn is closed only then, since nothing of it is taken
+   * after. Rejects with what became of a message that is not, whether or not anybody waited for it.
    */
   async drained(): Promise<void> {
     await this.last;
     await (await this.sender)?.drained();
     if (this.failure !== undefined) throw this.failure;
+    await this.held();
   }
 
   /** Gives up what is not in the log yet. */
@@ -176,6 +175,23 @@ export class AgentBus implements MessageBus, Disposable {
     this.assertOpen();
     this.mailbox ??= this.deps.openReader();
     return this.mailbox;
+  }
+
+  /** Resolves once the request is under way: a reply may come before it is in the log. The signal tells that it never will be. */
+  private async asked(
+    ready: MessageItem | Promise<MessageItem>,
+  ): Promise<{ readonly correlationId: string; readonly signal: AbortSignal }> {
+    const failed = new AbortController();
+    let underWay: (correlationId: string) => void = () => undefined;
+    const begun = new Promise<string>((resolve) => (underWay = resolve));
+    const sent = this.inOrder(ready, (sender, item) => {
+      // The same in every attempt that asks the same, so that a reply to the attempt before is a reply to this one.
+      const correlationId = item.correlationId ?? sender.nextId;
+      underWay(correlationId);
+      return sender.send({ ...item, correlationId });
+    });
+    sent.catch((error: unknown) => failed.abort(error));
+    return { correlationId: await Promise.race([begun, sent.then(() => begun)]), signal: failed.signal };
   }
 
   private async control(type: string, subscription: SubscriptionRequest): Promise<string> {
@@ -241,6 +257,7 @@ export class AgentBus implements MessageBus, Disposable {
 
   private assertOpen(): void {
     if (this.over) throw OVER;
+    if (this.mailbox?.failure !== undefined) throw this.mailbox.failure;
   }
 
   /** Large bodies go ahead as blobs: a batch carries references to them. */

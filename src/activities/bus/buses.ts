@@ -4,11 +4,14 @@ import type { Repositories } from '../../db/repositories';
 import { MESSAGES_CHANNEL } from '../../db/wake';
 import { AppError } from '../../protocol/failures';
 import { LIMITS } from '../../protocol/limits';
+import { rulesOf } from '../../core/bus/mailbox';
 import type { BusKey } from '../route-messages';
 import { AgentBus } from './agent-bus';
+import { LocalReaders } from './local-readers';
 import { MailboxReader } from './mailbox-reader';
 import { Outbox, type OutboxLane } from './outbox';
 import { Publisher } from './publisher';
+import { ShortWay } from './short-way';
 
 /** The way to buses' workflows. */
 export interface BusSignals {
@@ -22,7 +25,11 @@ export interface BusesDeps {
   readonly repositories: Repositories;
   readonly notifications: RunNotifications;
   readonly signals: BusSignals;
+  /** How long what was read before it was in the log may take to be there; 30 s unless said otherwise. */
+  readonly loggedWithinMs?: number | undefined;
 }
+
+const LOGGED_WITHIN_MS = 30_000;
 
 /** Who joins a run's conversation: one attempt of one execution of a member. */
 export interface Attendance extends BusKey {
@@ -51,6 +58,7 @@ export type Sender = Publisher & Disposable;
 /** Everything of this process that talks: one outbox for each run, shared by whoever sends in it. */
 export class Buses {
   private readonly shared = new Map<string, SharedOutbox>();
+  private readonly readers = new LocalReaders();
   /** Attempts at work in this process, by run. */
   private readonly present = new Map<string, number>();
 
@@ -68,7 +76,7 @@ export class Buses {
       ...attendance,
       // The windows of all members together are bounded.
       openSender: async () =>
-        this.sender(key, lane, 1 / Math.max(1, await messages.members(tenantId, runId))),
+        this.sender(key, lane, { member, share: 1 / Math.max(1, await messages.members(tenantId, runId)) }),
       openReader: () => this.reader({ ...key, member }, { agentRunId, attempt, tokenHash }),
       leave: (reason) => {
         this.count(runId, -1);
@@ -79,7 +87,7 @@ export class Buses {
 
   /** A sender that is no member. */
   outsider({ publisher, ...key }: Outsider): Promise<Sender> {
-    return this.sender(key, { publisher, turn: 1, attempt: 1, tokenHash: undefined }, 1);
+    return this.sender(key, { publisher, turn: 1, attempt: 1, tokenHash: undefined }, { share: 1 });
   }
 
   /** A mailbox's reader; with the attempt's proof, reading counts only while the attempt holds its agent run. */
@@ -89,12 +97,17 @@ export class Buses {
   ): MailboxReader {
     const { messages, values } = this.deps.repositories;
     const { tenantId, runId, member } = key;
-    return new MailboxReader({
+    const reader = new MailboxReader({
       mailbox: (cursor) => messages.mailbox(key, cursor),
       load: (ref) => values.load(tenantId, { ref }),
       consume: (seqs) => messages.consume(tenantId, { runId, member, seqs, ...(attempt && { attempt }) }),
+      limit: async () => rulesOf(await messages.settings(tenantId, runId), member).limit,
       watch: this.deps.notifications.watch(runId, MESSAGES_CHANNEL),
+      loggedWithinMs: this.deps.loggedWithinMs ?? LOGGED_WITHIN_MS,
+      onDispose: () => this.readers.delete(runId, member, reader),
     });
+    this.readers.add(runId, member, reader);
+    return reader;
   }
 
   /** Closes a run's bus, where there is one. */
@@ -102,12 +115,12 @@ export class Buses {
     return this.deps.signals.close(key);
   }
 
-  private async sender(key: BusKey, lane: OutboxLane, share: number): Promise<Sender> {
+  private async sender(key: BusKey, lane: OutboxLane, { member, share }: Place): Promise<Sender> {
     const shared = this.take(key, share);
     const { outbox } = shared;
-    if (lane.tokenHash !== undefined) shared.part = share;
+    if (member !== undefined) shared.part = share;
     try {
-      const publisher = await this.publisher(key, outbox, lane);
+      const publisher = await this.publisher(key, lane, { outbox, member });
       const dispose = (): void => {
         publisher.end(new AppError('BUS_CLOSED', 'The sender left before its message was in the log'));
         this.leave(key, share);
@@ -120,11 +133,18 @@ export class Buses {
     }
   }
 
-  private publisher({ tenantId, runId }: BusKey, outbox: Outbox, lane: OutboxLane): Promise<Publisher> {
+  private publisher(
+    { tenantId, runId }: BusKey,
+    lane: OutboxLane,
+    { outbox, member }: { readonly outbox: Outbox; readonly member: string | undefined },
+  ): Promise<Publisher> {
     const { messages } = this.deps.repositories;
+    const shortWay =
+      member === undefined ? undefined : () => new ShortWay(this.readers, { runId, from: member });
     return Publisher.open(
       {
         outbox,
+        shortWay,
         state: async (publisher) => (await messages.publishers(tenantId, runId, [publisher])).get(publisher),
         sent: (page) => messages.sent(tenantId, { ...page, runId }),
       },
@@ -177,6 +197,12 @@ export class Buses {
     };
     return shared;
   }
+}
+
+/** Who a sender is, where it is a member, and what part of the run's window it has. */
+interface Place {
+  readonly member?: string;
+  readonly share: number;
 }
 
 interface SharedOutbox {

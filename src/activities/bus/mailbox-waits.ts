@@ -70,7 +70,12 @@ export class MailboxWaits {
     const most = checkpoint === undefined ? LIMITS.timeoutMs : LIMITS.waitMs;
     if (!(timeoutMs >= 0 && timeoutMs <= most))
       throw new AppError('INPUT_INVALID', `timeoutMs must be a number from 0 to ${most}`);
-    const signals = [signal, this.deps.signal].filter((one) => one !== undefined);
-    return { filter, timeoutMs, signal: signals.length < 2 ? signals[0] : AbortSignal.any(signals) };
+    return { filter, timeoutMs, signal: either(signal, this.deps.signal) };
   }
+}
+
+/** Aborted with any of them; undefined where there is none. */
+export function either(...given: readonly (AbortSignal | undefined)[]): AbortSignal | undefined {
+  const signals = given.filter((one) => one !== undefined);
+  return signals.length < 2 ? signals[0] : AbortSignal.any(signals);
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { deflate } from 'node:zlib';
 import type { PublisherState } from '../../core/bus/publisher';
@@ -18,6 +19,8 @@ export interface OutboxLane {
 /** One item on its way into the log. */
 interface Parcel {
   readonly lane: OutboxLane;
+  /** Its place among all that were ever added. */
+  readonly place: number;
   /** 0 for a batch without items, which only raises the fence. */
   readonly number: number;
   readonly id: string;
@@ -41,6 +44,8 @@ export interface OutboxOptions {
 }
 
 const FLUSH_MS = 20;
+/** Before a batch goes once more that could not be delivered: what tried has taken its time already. */
+const REDELIVER_MS = 100;
 const RESEND_MS = 1_000;
 const RESEND_MOST_MS = 5_000;
 /** Of senders that have been waiting for longer, whenever something changes. */
@@ -49,12 +54,14 @@ const COMPRESS_FROM_BYTES = 1024;
 const compress = promisify(deflate);
 
 /**
- * What one process sends in one run: in causal order, in batches, and again until it is in the log. A send is done when
- * its message is in the log, and the window opens with it: that is the backpressure.
+ * What one process sends in one run: in causal order, in batches, and again until it is in the log. Nothing goes before
+ * what was added earlier has been delivered, since it may be an answer to that. A send is done when its message is in the
+ * log, and the window opens with it: that is the backpressure.
  */
 export class Outbox {
   private queue: Parcel[] = [];
   private flight: Parcel[] = [];
+  private places = 0;
   private queueBytes = 0;
   private flightBytes = 0;
   private flushing = false;
@@ -69,7 +76,8 @@ export class Outbox {
   add(lane: OutboxLane, number: number, item: Pick<Parcel, 'id' | 'text' | 'urgent'>): Promise<string> {
     if (this.closed !== undefined) return Promise.reject(this.closed);
     return new Promise((resolve, reject) => {
-      this.queue.push({ lane, number, ...item, resolve, reject, sentAt: 0 });
+      this.places += 1;
+      this.queue.push({ lane, place: this.places, number, ...item, resolve, reject, sentAt: 0 });
       this.queueBytes += item.text.length;
       if (!this.flushing) void this.flush();
       else if (item.urgent || this.queueBytes >= this.flushBytes) this.poke?.();
@@ -97,10 +105,17 @@ export class Outbox {
         await this.options.deliver(await packed(batch));
       } catch (error) {
         if (AppError.is(error) && error.code === 'BUS_CLOSED') this.close(error);
-        // Whatever became of it, the log will tell; until then it counts as sent, and is sent again.
+        // Whatever became of it, the log will tell; what is not there by then goes first.
+        else await this.redeliver(batch);
       }
     }
     this.flushing = false;
+  }
+
+  private async redeliver(batch: readonly Parcel[]): Promise<void> {
+    await sleep(REDELIVER_MS);
+    const missing = new Set(this.flight);
+    this.putBack(new Set(batch.filter((parcel) => missing.has(parcel))));
   }
 
   /** Waits for others to go along, and for the window. */
@@ -147,11 +162,11 @@ export class Outbox {
   /** Compares what is on its way with the log, for as long as anything is. */
   private async watch(): Promise<void> {
     this.watching = true;
-    while (this.flight.length > 0) {
+    while (this.flight.length + this.queue.length > 0) {
       const since = performance.now();
       await this.options.changed(this.pace);
       const woken = performance.now() - since < this.pace - 1;
-      const lanes = [...new Set(this.flight.map(({ lane }) => lane.publisher))];
+      const lanes = [...new Set([...this.flight, ...this.queue].map(({ lane }) => lane.publisher))];
       try {
         this.settle(await this.options.progress(lanes));
       } catch {
@@ -193,13 +208,17 @@ export class Outbox {
       this.flight.filter(({ sentAt }) => now - sentAt >= patience).map(({ lane }) => lane),
     );
     if (late.size === 0) return;
-    const again = this.flight.filter(({ lane }) => late.has(lane));
-    this.flight = this.flight.filter(({ lane }) => !late.has(lane));
-    this.queue = [...again, ...this.queue];
-    this.count();
+    this.putBack(new Set(this.flight.filter(({ lane }) => late.has(lane))));
     this.pace = Math.min(RESEND_MOST_MS, this.pace * 2);
     if (!this.flushing) void this.flush();
     else this.poke?.();
+  }
+
+  /** Of what is on its way, these go once more, before all that was added after them. */
+  private putBack(parcels: ReadonlySet<Parcel>): void {
+    this.flight = this.flight.filter((parcel) => !parcels.has(parcel));
+    this.queue = [...parcels, ...this.queue].toSorted((a, b) => a.place - b.place);
+    this.count();
   }
 
   private close(error: Error): void {

@@ -5,11 +5,14 @@ import { AppError } from '../../protocol/failures';
 import type { MessageItem } from '../../protocol/message';
 import { itemProblem } from './check-item';
 import type { Outbox, OutboxLane } from './outbox';
+import type { ShortWay } from './short-way';
 
 export interface PublisherDeps {
   readonly outbox: Outbox;
   readonly state: (publisher: string) => Promise<PublisherState | undefined>;
   readonly sent: (page: Omit<SentPage, 'runId'>) => Promise<readonly SentItem[]>;
+  /** Made once everything is in the log that an earlier attempt said; members have one. */
+  readonly shortWay?: (() => ShortWay) | undefined;
 }
 
 /** Where a lane goes on. */
@@ -26,24 +29,27 @@ const PAGE = 1_000;
  * more, and then leaves out what it repeats of it; from the first difference on, everything is a new message.
  */
 export class Publisher {
+  private readonly outbox: Outbox;
   private readonly underWay = new Set<Promise<unknown>>();
-
   private last: number;
   /** What the predecessor sent in this turn and this attempt has not repeated yet. */
   private predecessor: readonly SentItem[];
+  private readonly shortWay: ShortWay | undefined;
 
   private constructor(
-    private readonly outbox: Outbox,
+    { outbox, shortWay }: PublisherDeps,
     private readonly lane: OutboxLane,
     begin: Beginning,
   ) {
+    this.outbox = outbox;
+    this.shortWay = shortWay?.();
     this.last = begin.last;
     this.predecessor = begin.predecessor;
   }
 
   static async open(deps: PublisherDeps, lane: OutboxLane): Promise<Publisher> {
     const first = lane.turn === 1 && lane.attempt === 1;
-    return new Publisher(deps.outbox, lane, first ? AT_FIRST : await beginAfter(deps, lane));
+    return new Publisher(deps, lane, first ? AT_FIRST : await beginAfter(deps, lane));
   }
 
   /** The id of the next message; the same in every attempt that has said the same before. */
@@ -72,6 +78,7 @@ export class Publisher {
     this.underWay.add(sending);
     const done = (): void => void this.underWay.delete(sending);
     sending.then(done, done);
+    this.shortWay?.pass(item, { ...parcel, logging: sending });
     return sending;
   }
 

@@ -4,6 +4,11 @@ import type { Watch } from '../watch';
 import type { AgentBus } from './agent-bus';
 import type { Buses } from './buses';
 
+/** A turn of which nothing leaves, but for messages, before what it read is in the log. */
+export interface Held {
+  readonly bus: Pick<TurnBus, 'held'>;
+}
+
 /** The bus as one turn has it: nothing at all until its agent first asks for it. */
 export class TurnBus implements Disposable {
   /** Undefined where the agent never asked. */
@@ -32,6 +37,11 @@ export class TurnBus implements Disposable {
     // Who asks for it after the turn's end gets one that refuses everything.
     if (this.over) this.joined[Symbol.dispose]();
     return this.joined;
+  }
+
+  /** What everything but messages waits for before it leaves the turn; undefined where there is nothing to wait for. */
+  held(): Promise<void> | undefined {
+    return this.joined?.held();
   }
 
   [Symbol.dispose](): void {

@@ -3,12 +3,16 @@ import { LIMITS } from '../../protocol/limits';
 
 const RANK: Readonly<Record<MessagePriority, number>> = { low: 0, normal: 1, high: 2, urgent: 3 };
 
-/** The order in which a mailbox is read: the most urgent first, and first in, first out among equals. */
+/**
+ * The order in which a mailbox is read: the most urgent first, and first in, first out among equals; what is not in the
+ * log yet, and has 0 for a number, comes after what is.
+ */
 export function inReadingOrder(
   a: { readonly priority: MessagePriority; readonly seq: number },
   b: { readonly priority: MessagePriority; readonly seq: number },
 ): number {
-  return RANK[b.priority] - RANK[a.priority] || a.seq - b.seq;
+  const bySeq = a.seq > 0 && b.seq > 0 ? a.seq - b.seq : Number(a.seq === 0) - Number(b.seq === 0);
+  return RANK[b.priority] - RANK[a.priority] || bySeq;
 }
 
 /** A message that waits in a mailbox. */

@@ -1,6 +1,6 @@
 import type { Pool, PoolClient } from 'pg';
 import type { PublisherState } from '../../core/bus/publisher';
-import type { Message, MessageItem } from '../../protocol/message';
+import type { BusSettings, Message, MessageItem } from '../../protocol/message';
 import { withTenantClient } from '../tenant-door';
 import { type MessageRow, toMessage } from './rows';
 
@@ -109,6 +109,18 @@ export async function readPublishers(
     }),
   );
   return new Map(rows.map(({ publisher, ...state }) => [publisher, state]));
+}
+
+/** How a run's bus is configured; nothing is, where it has none. */
+export async function readSettings(pool: Pool, tenantId: string, runId: string): Promise<BusSettings> {
+  const { rows } = await withTenantClient(pool, tenantId, (client) =>
+    client.query<{ settings: BusSettings }>({
+      name: 'ensemble.bus_settings',
+      text: 'select settings from ensemble.buses where tenant_id = $1 and run_id = $2',
+      values: [tenantId, runId],
+    }),
+  );
+  return rows[0]?.settings ?? {};
 }
 
 /** How many members a run has. */

@@ -20,6 +20,7 @@ import {
   readMailbox,
   readPublishers,
   readSent,
+  readSettings,
   type SentPage,
 } from '../messages/read';
 import { type BusChange, type BusOpening, type OpenBus, routeInBus } from '../messages/route';
@@ -66,6 +67,7 @@ export function createMessages(pool: Pool) {
     sleepers: (tenantId: string, runId: string) => readSleepers(pool, { tenantId, runId }),
 
     mailbox: (key: MailboxKey, cursor: number) => readMailbox(pool, key, cursor),
+    settings: (tenantId: string, runId: string) => readSettings(pool, tenantId, runId),
     members: (tenantId: string, runId: string) => countMembers(pool, tenantId, runId),
     publishers: (tenantId: string, runId: string, names: readonly string[]) =>
       readPublishers(pool, { tenantId, runId }, names),

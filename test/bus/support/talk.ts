@@ -61,13 +61,16 @@ export async function startTalk(): Promise<Talk> {
 }
 
 /** What each process has for itself: pool, notifications, outboxes. */
-export function talkingProcess(environment: Readonly<Record<string, string | undefined>>) {
+export function talkingProcess(
+  environment: Readonly<Record<string, string | undefined>>,
+  bounds: { readonly loggedWithinMs?: number } = {},
+) {
   const { DATABASE_URL = '', ENSEMBLE_TASK_QUEUE: taskQueue = '' } = environment;
   const pool = aPool(DATABASE_URL);
   const repositories = createRepositories(pool);
   const notifications = new RunNotifications(DATABASE_URL, () => undefined);
   const target = temporalTarget(environment);
-  const owned = createBuses({ repositories, notifications, target, taskQueue });
+  const owned = createBuses({ repositories, notifications, target, taskQueue, ...bounds });
   return {
     pool,
     repositories,
@@ -82,7 +85,27 @@ export function talkingProcess(environment: Readonly<Record<string, string | und
 
 type Process = Pick<Talk, 'repositories' | 'buses'>;
 
-async function attend(
+interface HeldBus extends AsyncDisposable {
+  letGo(): Promise<void>;
+}
+
+/** Keeps a bus from routing anything until it is let go; it has to be there. */
+export async function holdBus(admin: Pool, runId: string): Promise<HeldBus> {
+  const client = await admin.connect();
+  await client.query('begin');
+  const { rowCount } = await client.query('select from ensemble.buses where run_id = $1 for update', [runId]);
+  if (rowCount !== 1) throw new Error(`expected a bus of run ${runId}`);
+  let held = true;
+  const letGo = async (): Promise<void> => {
+    if (held) await client.query('rollback');
+    if (held) client.release();
+    held = false;
+  };
+  return { letGo, [Symbol.asyncDispose]: letGo };
+}
+
+/** Joins as an attempt at an execution of its own. */
+export async function attend(
   { repositories, buses }: Process,
   runId: string,
   { member, address, attempt = 1 }: { member: string; address: string; attempt?: number },

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 
 const Entry = z.object({
@@ -25,6 +25,11 @@ export class Ledger {
 
   of(queue: string): readonly Entry[] {
     return this.all().filter((entry) => entry.queue === queue);
+  }
+
+  /** Says something to the workers that read along. */
+  note(entry: Entry): void {
+    appendFileSync(this.file, `${JSON.stringify(entry)}\n`);
   }
 
   /** How often each activity's agent began, in every process together. */

@@ -1,10 +1,11 @@
 'use strict';
+const { setTimeout: sleep } = require('node:timers/promises');
 const { z } = require('zod');
 
 const WORD_MS = 60_000;
 
 /** Agents that talk until they are disturbed: one tells, one listens, one is stopped in the middle of a sentence. */
-exports.talkers = ({ load, note, activity }) => {
+exports.talkers = ({ load, note, activity, isNoted }) => {
   const { BaseAgent } = load('agents');
   const manifest = (name, input) => ({
     name,
@@ -93,5 +94,35 @@ exports.talkers = ({ load, note, activity }) => {
     }
   }
 
-  return [Teller, Listener, Interrupted, Dozer];
+  /** Tells the doer something else in each attempt, once the ledger says so. */
+  class Whisperer extends BaseAgent {
+    static manifest = manifest('whisperer', {});
+
+    async execute(_task, { attempt, bus }) {
+      while (!isNoted('go')) await sleep(20);
+      await bus.send('doer', `word of attempt ${attempt}`);
+      return {};
+    }
+  }
+
+  /** Does what it is told, in the world outside. */
+  class Doer extends BaseAgent {
+    static manifest = manifest('doer', {});
+
+    async execute(_task, { bus, tool }) {
+      await bus.receive({ timeoutMs: 0 });
+      note({ ...activity(), struck: 'listening' });
+      const message = await bus.receive({ timeoutMs: WORD_MS });
+      const word = message?.content;
+      note({ ...activity(), struck: `heard ${message?.seq}` });
+      const use = { name: 'do', arguments: word, step: '1', sideEffects: 'idempotent' };
+      await tool(use, async () => {
+        note({ ...activity(), effect: word });
+        return null;
+      });
+      return { word };
+    }
+  }
+
+  return [Teller, Listener, Interrupted, Dozer, Whisperer, Doer];
 };
