@@ -32,7 +32,7 @@ module.exports = {
     'test/bad-agents/behaviours.js',
     'bench/main.ts',
     'bench/*-workflows.ts',
-    'bench/collecting-worker.ts',
+    'bench/*-worker.ts',
     'test/**/*-workflows.ts',
   ],
   project: ['*.ts', '{src,test,bench}/**/*.ts', '{scripts,test}/**/*.js'],

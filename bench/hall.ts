@@ -11,7 +11,7 @@ import { LOCAL_TENANT_ID } from '../src/protocol/run';
 import { createBuses, type OwnedBuses } from '../src/runtime/buses';
 import { Cleanup } from '../src/runtime/cleanup';
 import { temporalTarget } from '../src/runtime/temporal';
-import type { Rig } from './rig';
+import type { Environment, Rig } from './rig';
 
 const TENANT = LOCAL_TENANT_ID;
 
@@ -36,40 +36,49 @@ export function members(pairs: number): readonly AgentClass[] {
 }
 
 /** Where members are: what one process has that they talk through. */
-export interface Hall extends AsyncDisposable {
-  readonly rig: Rig;
+export interface Place extends AsyncDisposable {
   readonly repositories: Repositories;
   readonly buses: OwnedBuses['buses'];
 }
 
+/** The place of the process that has the rig. */
+export interface Hall extends Place {
+  readonly rig: Rig;
+}
+
 export function openHall(rig: Rig): Hall {
+  return { rig, ...openPlace(rig.environment) };
+}
+
+export function openPlace(environment: Environment): Place {
   const cleanup = new Cleanup();
-  const url = rig.environment['DATABASE_URL'] ?? '';
+  const url = environment['DATABASE_URL'] ?? '';
   const pool = createPool(url, { size: 30, applicationName: 'ensemble-bench', onError: () => {} });
   cleanup.defer(() => pool.end());
   const repositories = createRepositories(pool);
   const notifications = cleanup.use(new RunNotifications(url, () => {}));
-  const target = temporalTarget(rig.environment);
-  const { buses } = cleanup.use(
-    createBuses({
-      repositories,
-      notifications,
-      target,
-      taskQueue: rig.environment['ENSEMBLE_TASK_QUEUE'] ?? 'ensemble',
-    }),
-  );
-  return { rig, repositories, buses, [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose]() };
+  const target = temporalTarget(environment);
+  const taskQueue = environment['ENSEMBLE_TASK_QUEUE'] ?? 'ensemble';
+  const { buses } = cleanup.use(createBuses({ repositories, notifications, target, taskQueue }));
+  return { repositories, buses, [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose]() };
 }
 
-export async function startRun({ rig }: Hall, pairs: number): Promise<string> {
-  const agents = [...names('s', pairs), ...names('r', pairs)];
-  const { runId } = await rig.client.start({ task: 'talk', plan: { strategy: 'parallel', agents } });
+/** A run of so many senders and receivers. */
+export function startRun(hall: Hall, pairs: number): Promise<string> {
+  return startRunOf(hall, [...names('s', pairs), ...names('r', pairs)]);
+}
+
+export async function startRunOf({ rig }: Hall, agents: readonly string[]): Promise<string> {
+  const { runId } = await rig.client.start({
+    task: 'talk',
+    plan: { strategy: 'parallel', agents: [...agents] },
+  });
   await rig.client.messages.configure(runId, { mailbox: { limit: 5_000, policy: 'block' } });
   return runId;
 }
 
 export async function attend(
-  { repositories, buses }: Hall,
+  { repositories, buses }: Place,
   { runId, name }: { readonly runId: string; readonly name: string },
 ): Promise<AgentBus> {
   const tokenHash = uuidv7();
