@@ -32,7 +32,7 @@ module.exports = {
     'test/bad-agents/behaviours.js',
     'bench/main.ts',
     'bench/*-workflows.ts',
-    'bench/collecting-worker.ts',
+    'bench/*-worker.ts',
     'bench/distant-reader.ts',
     'test/**/*-workflows.ts',
   ],

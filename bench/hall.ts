@@ -11,7 +11,7 @@ import { LOCAL_TENANT_ID } from '../src/protocol/run';
 import { createBuses, type OwnedBuses } from '../src/runtime/buses';
 import { Cleanup } from '../src/runtime/cleanup';
 import { temporalTarget } from '../src/runtime/temporal';
-import type { Rig } from './rig';
+import type { Environment, Rig } from './rig';
 
 const TENANT = LOCAL_TENANT_ID;
 
@@ -36,11 +36,12 @@ export function members(pairs: number): readonly AgentClass[] {
 }
 
 /** Where members are: what one process has that they talk through. */
-interface Place extends AsyncDisposable {
+export interface Place extends AsyncDisposable {
   readonly repositories: Repositories;
   readonly buses: OwnedBuses['buses'];
 }
 
+/** The place of the process that has the rig. */
 export interface Hall extends Place {
   readonly rig: Rig;
 }
@@ -49,7 +50,7 @@ export function openHall(rig: Rig): Hall {
   return { rig, ...openPlace(rig.environment) };
 }
 
-export function openPlace(environment: Rig['environment']): Place {
+export function openPlace(environment: Environment): Place {
   const cleanup = new Cleanup();
   const url = environment['DATABASE_URL'] ?? '';
   const pool = createPool(url, { size: 30, applicationName: 'ensemble-bench', onError: () => {} });
@@ -57,20 +58,21 @@ export function openPlace(environment: Rig['environment']): Place {
   const repositories = createRepositories(pool);
   const notifications = cleanup.use(new RunNotifications(url, () => {}));
   const target = temporalTarget(environment);
-  const { buses } = cleanup.use(
-    createBuses({
-      repositories,
-      notifications,
-      target,
-      taskQueue: environment['ENSEMBLE_TASK_QUEUE'] ?? 'ensemble',
-    }),
-  );
+  const taskQueue = environment['ENSEMBLE_TASK_QUEUE'] ?? 'ensemble';
+  const { buses } = cleanup.use(createBuses({ repositories, notifications, target, taskQueue }));
   return { repositories, buses, [Symbol.asyncDispose]: () => cleanup[Symbol.asyncDispose]() };
 }
 
-export async function startRun({ rig }: Hall, pairs: number): Promise<string> {
-  const agents = [...names('s', pairs), ...names('r', pairs)];
-  const { runId } = await rig.client.start({ task: 'talk', plan: { strategy: 'parallel', agents } });
+/** A run of so many senders and receivers. */
+export function startRun(hall: Hall, pairs: number): Promise<string> {
+  return startRunOf(hall, [...names('s', pairs), ...names('r', pairs)]);
+}
+
+export async function startRunOf({ rig }: Hall, agents: readonly string[]): Promise<string> {
+  const { runId } = await rig.client.start({
+    task: 'talk',
+    plan: { strategy: 'parallel', agents: [...agents] },
+  });
   await rig.client.messages.configure(runId, { mailbox: { limit: 5_000, policy: 'block' } });
   return runId;
 }

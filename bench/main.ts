@@ -3,13 +3,14 @@ import { Command, CommanderError } from 'commander';
 import { context } from './context';
 import type { Figure } from './figures';
 import { delivery } from './delivery';
+import { memory } from './memory';
 import { messages } from './messages';
 import { models } from './models';
 import { overhead } from './overhead';
 import { runs } from './runs';
 import { streams } from './streams';
 
-const BENCHMARKS = [overhead, runs, messages, delivery, context, models, streams];
+const BENCHMARKS = [overhead, runs, messages, delivery, memory, context, models, streams];
 
 /** `npm run bench -- [NAME...] [--json FILE]`: measures each figure beside its reference, in one run. */
 export async function main(argv: readonly string[]): Promise<number> {

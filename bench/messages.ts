@@ -1,55 +1,58 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { uuidv7 } from 'uuidv7';
-import type { AgentBus } from '../src/activities/bus/agent-bus';
 import { busIdOf } from '../src/core/ids';
 import { LOCAL_TENANT_ID } from '../src/protocol/run';
+import { busHistoryOf } from './bus-history';
 import { type Benchmark, type Figure, figure } from './figures';
-import { attend, type Hall, members, names, openHall, startRun } from './hall';
+import { type Hall, members, names, openHall, startRun, startRunOf } from './hall';
 import { durabilityOf, withPostgres } from './postgres';
 import { type Rig, startRig } from './rig';
+import { BODY, type Cast, startTalking, type Talking } from './talking';
+import { startTalkingApart } from './talking-apart';
 
 const PAIRS = 10;
-const MOST_PAIRS = 25;
+const CURVE = [1, 2, 10, 20, 50];
 const MEASURED_MS = 30_000;
 const CURVE_MS = 4_000;
 const SINGLE_MS = 10_000;
 const WARM_UP_MS = 2_000;
-/** Messages that a sender has on their way at once. */
-const IN_FLIGHT = 600;
-const BODY = 'Three open issues: delivery times, invoices, and the warranty terms that were agreed in March. '
-  .repeat(3)
-  .slice(0, 200);
 const TENANT = LOCAL_TENANT_ID;
 
 /** How many messages a second come all the way: logged, delivered, read, and the reading committed. */
 export const messages: Benchmark = {
   name: 'messages',
   async run(log) {
-    await using rig = await startRig(log, members(MOST_PAIRS));
+    await using rig = await startRig(log, members(Math.max(...CURVE) / 2));
     await using hall = openHall(rig);
     log(`  postgresql   ${await withPostgres(rig.databaseAdminUrl, durabilityOf)}`);
-    const whole = await measure(hall, PAIRS, MEASURED_MS);
+    const layout = layoutOf(2 * PAIRS);
+    const whole = await measure(hall, layout, MEASURED_MS);
+    const apart = await measure(hall, { ...layout, apart: true }, MEASURED_MS);
     const bare = await bareInserts(rig);
-    const events = (await eventsOf(rig, whole.runId)) / whole.logged;
+    const { events } = await busHistoryOf(rig, whole.runId);
     const single = await oneByOne(hall);
     log(`  messages     ${whole.rate.toFixed(0)}/s read and committed, 10 to 10, 200 bytes each`);
     log(`  one signal   ${single.toFixed(0)}/s with a signal for each message`);
-    for (const pairs of [1, 5, PAIRS, MOST_PAIRS]) {
-      const { rate } = await measure(hall, pairs, CURVE_MS);
-      log(`  ${String(pairs * 2).padStart(2)} agents    ${rate.toFixed(0)}/s`);
+    log(
+      `  apart        ${apart.rate.toFixed(0)}/s with the senders in one process and the receivers in another`,
+    );
+    for (const agents of CURVE) {
+      const { rate } = await measure(hall, layoutOf(agents), CURVE_MS);
+      log(`  ${String(agents).padStart(2)} ${agents === 1 ? 'agent ' : 'agents'}    ${rate.toFixed(0)}/s`);
     }
-    return figures({ rate: whole.rate, bare, single, events });
+    return figures({ rate: whole.rate, apart: apart.rate, bare, single, events: events / whole.logged });
   },
 };
 
 interface Measured {
   readonly rate: number;
+  readonly apart: number;
   readonly bare: number;
   readonly single: number;
   readonly events: number;
 }
 
-function figures({ rate, bare, single, events }: Measured): readonly Figure[] {
+function figures({ rate, apart, bare, single, events }: Measured): readonly Figure[] {
   return [
     figure({
       name: 'messages.throughput',
@@ -57,6 +60,13 @@ function figures({ rate, bare, single, events }: Measured): readonly Figure[] {
       reference: bare,
       unit: 'messages/s (reference: bare rows into PostgreSQL, 500 a statement)',
       target: 'ours >= 10000',
+    }),
+    figure({
+      name: 'messages.throughput_apart',
+      ours: apart,
+      reference: rate,
+      unit: 'messages/s, senders and receivers in processes of their own (reference: all in one)',
+      target: 'ours >= 6000',
     }),
     figure({
       name: 'messages.vs_single',
@@ -76,52 +86,43 @@ function figures({ rate, bare, single, events }: Measured): readonly Figure[] {
   ];
 }
 
-/** So many senders and receivers in one run, for a while after they have warmed up. */
-async function measure(hall: Hall, pairs: number, forMs: number) {
-  const runId = await startRun(hall, pairs);
-  let over = false;
-  const senders = await Promise.all(names('s', pairs).map((name) => attend(hall, { runId, name })));
-  const receivers = await Promise.all(names('r', pairs).map((name) => attend(hall, { runId, name })));
-  const sending = senders.map((bus, index) => send(bus, index, { pairs, isOver: () => over }));
-  const receiving = receivers.map((bus) => receive(bus, () => over));
+/** Who talks in one run, and in how many processes. */
+interface Layout {
+  readonly senders: readonly string[];
+  readonly receivers: readonly string[];
+  readonly apart?: boolean;
+}
+
+/** So many senders and as many receivers; one agent alone talks to itself. */
+function layoutOf(agents: number): Layout {
+  if (agents === 1) return { senders: names('s', 1), receivers: names('s', 1) };
+  return { senders: names('s', agents / 2), receivers: names('r', agents / 2) };
+}
+
+/** How fast they talk, for a while after they have warmed up. */
+async function measure(hall: Hall, layout: Layout, forMs: number) {
+  const runId = await startRunOf(hall, [...new Set([...layout.senders, ...layout.receivers])]);
+  const talking = await startLayout(hall, runId, layout);
   await sleep(WARM_UP_MS);
   const [before, since] = [await consumed(hall, runId), performance.now()];
   await sleep(forMs);
   const [after, ms] = [await consumed(hall, runId), performance.now() - since];
-  over = true;
-  await Promise.all(sending);
-  await Promise.all(receiving);
+  for (const part of talking) await part.silence();
+  for (const part of talking) await part.end();
   const { logged } = await hall.rig.client.messages.counts(runId);
-  for (const bus of [...senders, ...receivers]) bus[Symbol.dispose]();
   await hall.rig.client.cancel(runId);
   return { runId, logged, rate: ((after - before) / ms) * 1_000 };
 }
 
-async function send(
-  bus: AgentBus,
-  index: number,
-  { pairs, isOver }: { readonly pairs: number; readonly isOver: () => boolean },
-): Promise<void> {
-  let underWay = 0;
-  let room: (() => void) | undefined;
-  const arrived = (): void => {
-    underWay -= 1;
-    room?.();
-  };
-  for (let count = index; !isOver(); count += 1) {
-    underWay += 1;
-    void bus.send(`r${count % pairs}`, BODY).then(arrived);
-    if (underWay >= IN_FLIGHT) await new Promise<void>((resolve) => (room = resolve));
-  }
-  await bus.drained();
-}
-
-async function receive(bus: AgentBus, isOver: () => boolean): Promise<void> {
-  for (;;) {
-    const { length } = await bus.receiveMany(1_000, { timeoutMs: 500 });
-    await bus.commit();
-    if (length === 0 && isOver()) return;
-  }
+async function startLayout(hall: Hall, runId: string, layout: Layout): Promise<readonly Talking[]> {
+  const [senders, receivers] = [[...layout.senders], [...layout.receivers]];
+  const all: Cast = { runId, senders, receivers, to: receivers };
+  if (layout.apart !== true) return [await startTalking(hall, all)];
+  const { environment } = hall.rig;
+  return [
+    await startTalkingApart(environment, { ...all, senders: [] }),
+    await startTalkingApart(environment, { ...all, receivers: [] }),
+  ];
 }
 
 /** The mistake to avoid: a signal for each message, each sender with one under way. */
@@ -151,25 +152,6 @@ async function oneByOne(hall: Hall): Promise<number> {
 async function consumed({ rig }: Hall, runId: string): Promise<number> {
   const { mailboxes } = await rig.client.messages.counts(runId);
   return mailboxes.reduce((sum, mailbox) => sum + mailbox.consumed, 0);
-}
-
-/** Of a run's bus, over every time that it continued as new. */
-async function eventsOf({ temporal }: Rig, runId: string): Promise<number> {
-  const workflowId = busIdOf(runId);
-  const { raw } = await temporal.workflow.getHandle(workflowId).describe();
-  let events = 0;
-  let next = raw.workflowExecutionInfo?.firstRunId ?? undefined;
-  while (next !== undefined && next !== '') {
-    events += (await temporal.workflow.getHandle(workflowId, next).describe()).historyLength;
-    const { history } = await temporal.workflowService.getWorkflowExecutionHistoryReverse({
-      namespace: temporal.options.namespace,
-      execution: { workflowId, runId: next },
-      maximumPageSize: 1,
-    });
-    const last = history?.events?.[0]?.workflowExecutionContinuedAsNewEventAttributes;
-    next = last?.newExecutionRunId ?? undefined;
-  }
-  return events;
 }
 
 /** What PostgreSQL alone does with rows of this size: one statement for 500 of them, one after the other. */

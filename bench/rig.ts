@@ -95,9 +95,10 @@ export async function startServers(log: (line: string) => void, cleanup: Cleanup
   return { environment, temporalAddress, databaseUrl, databaseAdminUrl };
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
 
-async function startOurs(
+/** Our worker, in this process. */
+export async function startOurs(
   environment: Environment,
   agents: readonly AgentClass[],
   cleanup: Cleanup,

@@ -1,12 +1,11 @@
-import { type ChildProcess, execFile, fork } from 'node:child_process';
-import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { createClient } from '../src/client/connect';
 import type { EnsembleClient } from '../src/client/ensemble-client';
 import { Cleanup } from '../src/runtime/cleanup';
 import { type Benchmark, type Figure, figure, median, percentile } from './figures';
+import { growthOf, startCollecting } from './growth';
 import { withNotifications } from './postgres';
 import { startServers } from './rig';
 import { nowMs, startStreamProvider, type StreamProvider, tokensIn } from './stream-provider';
@@ -19,8 +18,6 @@ const CROWD = { streams: 200, pace: { tokens: 240, everyMs: 250 } };
 const WARM_UP_MS = 180_000;
 const MEASURED_MS = 300_000;
 const IDLE_MS = 40_000;
-const SAMPLE_MS = 2_000;
-const PARTS = 8;
 const ROUNDS = 5;
 const ROUND_TRIPS = 200;
 
@@ -55,14 +52,7 @@ async function setStage(cleanup: Cleanup, log: (line: string) => void): Promise<
     ENSEMBLE_MAX_CONCURRENT_AGENTS: String(CROWD.streams),
     ENSEMBLE_LOG_FORMAT: 'json',
   };
-  const execArgv = ['--expose-gc', '--require', join(__dirname, 'collecting-worker.js')];
-  const worker = fork(WORKER, [], { env, execArgv, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  cleanup.defer(async () => {
-    if (worker.exitCode !== null || worker.signalCode !== null) return;
-    worker.kill('SIGTERM');
-    await once(worker, 'exit');
-  });
-  await once(worker, 'message');
+  const worker = await startCollecting(WORKER, env, cleanup);
   const client = cleanup.use(await createClient({ environment: env }));
   return { client, provider, worker, databaseUrl };
 }
@@ -142,7 +132,7 @@ async function roundTrips(connectionString: string): Promise<readonly number[]> 
 /** Keeps 200 streams going on the one worker; none may lose or repeat a token, and the worker must not grow. */
 async function crowd(stage: Stage, log: (line: string) => void): Promise<readonly Figure[]> {
   stage.provider.pace = CROWD.pace;
-  const idle = await slopeOf(stage.worker, IDLE_MS);
+  const idle = await growthOf(stage.worker, IDLE_MS);
   const seen: Seen[] = [];
   let over = false;
   const keep = async (index: number): Promise<void> => {
@@ -153,7 +143,7 @@ async function crowd(stage: Stage, log: (line: string) => void): Promise<readonl
   const following = Promise.all(Array.from({ length: CROWD.streams }, (_, index) => keep(index)));
   await sleep(WARM_UP_MS);
   const { open } = stage.provider.said;
-  const working = await slopeOf(stage.worker, MEASURED_MS);
+  const working = await growthOf(stage.worker, MEASURED_MS);
   over = true;
   await following;
   const lags = seen.flatMap((one) => one.lags);
@@ -177,34 +167,4 @@ async function crowd(stage: Stage, log: (line: string) => void): Promise<readonl
       target: 'ours <= 1',
     }),
   ];
-}
-
-/**
- * Least squares over the least of each eighth of the worker's resident memory, each time after its own garbage is
- * collected: that of the SDK's workflow thread comes and goes by V8's leisure.
- */
-async function slopeOf(worker: ChildProcess, ms: number): Promise<{ mbPerMinute: number; lastMb: number }> {
-  await residentMb(worker);
-  const lows: { minutes: number; mb: number }[] = [];
-  for (let part = 0; part < PARTS; part += 1) {
-    const low = { minutes: (part * ms) / PARTS / 60_000, mb: Infinity };
-    for (const since = performance.now(); performance.now() - since < ms / PARTS; await sleep(SAMPLE_MS))
-      low.mb = Math.min(low.mb, await residentMb(worker));
-    lows.push(low);
-  }
-  const mean = (of: (low: (typeof lows)[number]) => number): number =>
-    lows.reduce((sum, low) => sum + of(low), 0) / lows.length;
-  const [minutes, mb] = [mean((low) => low.minutes), mean((low) => low.mb)];
-  const mbPerMinute =
-    mean((low) => (low.minutes - minutes) * (low.mb - mb)) / mean((low) => (low.minutes - minutes) ** 2);
-  return { mbPerMinute, lastMb: lows.at(-1)?.mb ?? Number.NaN };
-}
-
-const run = promisify(execFile);
-
-async function residentMb(worker: ChildProcess): Promise<number> {
-  worker.send('collect');
-  await once(worker, 'message');
-  const { stdout } = await run('ps', ['-o', 'rss=', '-p', String(worker.pid)]);
-  return Number(stdout.trim()) / 1024;
 }

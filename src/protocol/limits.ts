@@ -86,7 +86,9 @@ export const LIMITS = {
   batchUnpackedBytes: 8 * 1024 * 1024,
   /** Batches handed to one routeMessages call: Temporal refuses inputs above 2 MiB. */
   busCallBytes: 1_000_000,
-  busCallBatches: 200,
+  busCallBatches: 1_000,
+  /** What waits when a bus continues as new, for the same reason. */
+  busCarriedBytes: 1_500_000,
   /** Temporal refuses the 10,000th signal to one execution. */
   busSignals: 8_000,
   mailboxMessages: 1_000,

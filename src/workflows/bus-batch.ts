@@ -24,13 +24,18 @@ export function waitingBatch(batch: unknown): WaitingBatch {
 }
 
 /** The first of the waiting batches, as many as one call may take; at least one. */
-export function firstBatches(waiting: readonly WaitingBatch[]): readonly WaitingBatch[] {
+export function firstBatches(waiting: readonly WaitingBatch[], most: number): readonly WaitingBatch[] {
   let sum = 0;
   const past = waiting.findIndex(({ bytes }, index) => {
     sum += bytes;
-    return index > 0 && (sum > LIMITS.busCallBytes || index >= LIMITS.busCallBatches);
+    return index > 0 && (sum > LIMITS.busCallBytes || index >= most);
   });
   return waiting.slice(0, past < 0 ? waiting.length : past);
+}
+
+/** Whether an execution can hand all of them to the next one. */
+export function canGoAlong(waiting: readonly WaitingBatch[]): boolean {
+  return waiting.reduce((sum, { bytes }) => sum + bytes, 0) <= LIMITS.busCarriedBytes;
 }
 
 function bounded(batch: unknown, bytes: number): WaitingBatch {

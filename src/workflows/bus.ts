@@ -5,6 +5,7 @@ import {
   defineQuery,
   defineSignal,
   getExternalWorkflowHandle,
+  patched,
   proxyActivities,
   setHandler,
   sleep,
@@ -16,7 +17,7 @@ import type { RouteAnswer, Wake } from '../activities/route-messages';
 import { busQueueOf, CLOSE_SIGNAL, DELIVER_SIGNAL, WAKE_SIGNAL } from '../core/bus/names';
 import { workflowIdOf } from '../core/ids';
 import { LIMITS } from '../protocol/limits';
-import { firstBatches, type WaitingBatch, waitingBatch } from './bus-batch';
+import { canGoAlong, firstBatches, type WaitingBatch, waitingBatch } from './bus-batch';
 import { checkBusInput, type BusInput } from './bus-input';
 
 const deliverSignal = defineSignal<unknown[]>(DELIVER_SIGNAL);
@@ -31,6 +32,8 @@ interface BusCounts {
 }
 
 const IDLE_MS = 600_000;
+/** What one call took, and what went along at most, before histories had the patch. */
+const FEW_BATCHES = 200;
 
 const ROUTING = {
   startToCloseTimeout: '60s',
@@ -97,9 +100,11 @@ class Bus {
     void this.watchIdleness();
     for (;;) {
       await condition(() => this.waiting.length > 0 || this.closing || this.asking || this.isDue());
-      const next = firstBatches(this.waiting);
-      // What one call could take is little enough to go along: under load there is no moment without any.
-      if (!this.closing && this.isDue() && next.length === this.waiting.length) return next.map(batchOf);
+      const flooded = this.waiting.length > FEW_BATCHES && patched('more-at-once');
+      const next = firstBatches(this.waiting, flooded ? LIMITS.busCallBatches : FEW_BATCHES);
+      // Under load there is no moment without any waiting: it goes along, or the server's limit of signals would be met.
+      const goesAlong = flooded ? canGoAlong(this.waiting) : next.length === this.waiting.length;
+      if (!this.closing && this.isDue() && goesAlong) return this.waiting.map(batchOf);
       if (this.closing && next.length === 0) return undefined;
       await this.route(next);
     }

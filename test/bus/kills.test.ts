@@ -16,6 +16,13 @@ const SENDERS = ['client:a', 'client:b', 'client:c'];
 /** Kills come at any moment of a call: these are well below and above what one takes. */
 const PAUSES_MS = [40, 90, 150, 220, 310];
 
+const FOR_EVER = {
+  type: 'wait',
+  for: 'message',
+  where: { op: 'eq', pointer: '/topic', value: 'never' },
+  timeoutMs: 3_600_000,
+} as const;
+
 /** Kills whoever routes, so many times, always with another one to take over. */
 async function killRouters(queue: string, first: WorkerProcess): Promise<void> {
   let router = first;
@@ -38,7 +45,8 @@ test('nothing is lost and nothing is said twice while routers are killed under t
   const first = await aRouter(queue);
   const { runId } = await stage.start(queue, {
     task: 'x',
-    plan: { type: 'agent', agent: 'patient', input: { seconds: 3_000 }, timeoutMs: 3_600_000 },
+    // A step keeps the run open, since an agent would run out of attempts.
+    plan: { type: 'parallel', steps: [{ type: 'agent', agent: 'patient', input: { seconds: 0 } }, FOR_EVER] },
   });
   const environment = { ...stage.environment, ENSEMBLE_TASK_QUEUE: queue };
   await using outside = talkingProcess(environment);

@@ -1,3 +1,5 @@
+import { busIdOf } from '../../src/core/ids';
+import type { Entry } from '../support/kills/ledger';
 import { setStage, type Stage } from '../support/kills/stage';
 import { until } from '../support/kills/until';
 import type { WorkerProcess } from '../support/kills/worker-process';
@@ -10,26 +12,46 @@ beforeAll(async () => {
 afterAll(() => stage[Symbol.asyncDispose]());
 
 const LONG = process.env['ENSEMBLE_TEST_LONG'] === '1';
-/** Who is killed, one round after the other, and with them whatever their processes were routing. */
-const VICTIMS = [['teller'], ['listener'], ['teller', 'listener']];
-const ROUNDS = LONG ? 24 : 3;
-const COUNT = LONG ? 20_000 : 4_000;
+/** Whose process is killed, one round after the other: a member's, that of whoever routes, and two at once. */
+const VICTIMS = [['teller'], ['listener'], ['router'], ['teller', 'listener']] as const;
+/** Four rounds are five kills; an agent's attempts end before fifty of them. */
+const [CONVERSATIONS, ROUNDS] = LONG ? [['first', 'second'], 20] : [['only'], 4];
+/** The time limits of a call and of an agent that a killed process leaves behind, and more. */
+const PROGRESS_MS = 120_000;
 const RETRY = { maxAttempts: 20, initialIntervalMs: 100, maxIntervalMs: 500 };
 /** One agent for each process, so that one can be ended without the other; routing has slots of its own. */
 const ONE_AGENT = { environment: { ENSEMBLE_MAX_CONCURRENT_AGENTS: '1' } };
 
-const step = (agent: string, input: Record<string, number> = {}) => ({
+const step = (agent: string) => ({
   type: 'agent' as const,
   agent,
-  input,
   retry: RETRY,
-  timeoutMs: 600_000,
+  timeoutMs: 1_800_000,
 });
 
-test.concurrent(
-  'a mailbox that blocks loses nothing while its senders and its reader are killed',
-  async () => {
-    const queue = `talkers-${crypto.randomUUID()}`;
+const begins =
+  (agent: string) =>
+  ({ body, activity }: Entry): boolean =>
+    body === 'begun' && activity?.endsWith(agent) === true;
+
+/** Whose worker is in the middle of a routing call, as Temporal says. */
+async function routerOf(runId: string): Promise<number | undefined> {
+  const { raw } = await stage.temporal.workflow.getHandle(busIdOf(runId)).describe();
+  const identity = raw.pendingActivities?.find((call) => call.lastWorkerIdentity)?.lastWorkerIdentity;
+  return identity?.match(/^\d+/)?.map(Number)[0];
+}
+
+async function leftOf(runId: string, queue: string) {
+  await using outside = talkingProcess({ ...stage.environment, ENSEMBLE_TASK_QUEUE: queue });
+  const { messages } = stage.client;
+  const [counts, dead] = [await messages.counts(runId), await messages.deadLetters(runId)];
+  return { log: await wholeLog(outside.repositories, runId), counts, dead };
+}
+
+test.concurrent.each(CONVERSATIONS)(
+  'a mailbox that blocks loses nothing while sender, reader and router are killed: the %s conversation',
+  async (name) => {
+    const queue = `talkers-${name}-${crypto.randomUUID()}`;
     const workers = new Map<number, WorkerProcess>();
     const another = async (): Promise<void> => {
       const worker = stage.worker({ ...ONE_AGENT, sdk: { stickyQueueScheduleToStartTimeout: '200ms' } });
@@ -41,38 +63,51 @@ test.concurrent(
       task: 'talk',
       plan: {
         type: 'parallel',
-        steps: [step('teller', { count: COUNT }), step('listener', { count: COUNT })],
+        steps: [step('teller'), step('listener')],
       },
     });
     await stage.client.messages.configure(runId, { mailbox: { limit: 40, policy: 'block' } });
-    const begun = (name: string) =>
-      stage.ledger
-        .of(queue)
-        .filter(({ body, activity }) => body === 'begun' && activity?.endsWith(name) === true);
     const logged = async () => (await stage.client.messages.counts(runId)).logged;
+    const pidOf = async (victim: string) =>
+      victim === 'router' ? routerOf(runId) : stage.ledger.of(queue).findLast(begins(victim))?.pid;
+    /** The living process of a victim: a member's may have been killed as the router's. */
+    const processOf = async (victim: string): Promise<WorkerProcess> => {
+      let found: WorkerProcess | undefined;
+      await until(async () => {
+        found = workers.get((await pidOf(victim)) ?? 0);
+        return found?.hasEnded() === false;
+      });
+      if (found === undefined) throw new Error(`${victim} has no process`);
+      return found;
+    };
+
+    const progress = async (): Promise<void> => {
+      const before = await logged();
+      await until(async () => (await logged()) > before + 50, PROGRESS_MS);
+    };
 
     for (let round = 0; round < ROUNDS; round += 1) {
-      const before = await logged();
-      await until(async () => (await logged()) > before + 50);
-      const victims = (VICTIMS[round % VICTIMS.length] ?? []).map((name) => {
-        const notes = begun(name);
-        return { name, times: notes.length, pid: notes.at(-1)?.pid ?? -1 };
-      });
+      await progress();
+      const victims = VICTIMS[round % VICTIMS.length] ?? [];
       await Promise.all(victims.map(another));
-      for (const { pid } of victims) workers.get(pid)?.signal('SIGKILL');
-      await until(() => victims.every(({ name, times }) => begun(name).length > times));
+      for (const process of await Promise.all(victims.map(processOf))) process.signal('SIGKILL');
     }
+    await progress();
+    await stage.client.messages.send(runId, { to: 'teller', content: 'enough' });
 
     const result = await stage.client.result(runId);
     expect(result.status).toBe('completed');
-    const numbers = Array.from({ length: COUNT }, (_, index) => index);
-    const output = JSON.stringify(result.output);
-    expect(output).toContain(JSON.stringify({ heard: numbers }));
-    await using outside = talkingProcess({ ...stage.environment, ENSEMBLE_TASK_QUEUE: queue });
-    expect(bySender(await wholeLog(outside.repositories, runId)).get('teller')).toEqual(numbers);
-    expect(await stage.client.messages.deadLetters(runId)).toEqual([]);
-    const { mailboxes } = await stage.client.messages.counts(runId);
-    expect(mailboxes).toEqual([{ member: 'listener', pending: 0, delivered: COUNT, consumed: COUNT }]);
+    const { log, counts, dead } = await leftOf(runId, queue);
+    const told = bySender(log).get('teller') ?? [];
+    expect(told).toEqual([...told.slice(1).map((_, index) => index), { count: told.length - 1 }]);
+    expect(JSON.stringify(result.output)).toContain(JSON.stringify({ heard: told }));
+    expect(dead).toEqual([]);
+    expect(counts.mailboxes).toContainEqual({
+      member: 'listener',
+      pending: 0,
+      delivered: told.length,
+      consumed: told.length,
+    });
   },
   LONG ? 1_800_000 : 240_000,
 );

@@ -46,6 +46,7 @@ const DYNAMIC_CONFIG = [
   'history.MaxBufferedQueryCount=100',
   'history.maxInFlightUpdates=200',
   'history.maxTotalUpdates=20000',
+  'history.maximumBufferedEventsBatch=10000',
   'matching.useNewMatcher=true',
   'frontend.enableServerVersionCheck=false',
 ];

@@ -151,7 +151,11 @@ export async function wholeLog({ messages }: Repositories, runId: string): Promi
 /** What each sender said, in the order of the log. */
 export function bySender(log: readonly Message[]): ReadonlyMap<string, readonly unknown[]> {
   const said = new Map<string, unknown[]>();
-  for (const { from, content } of log) said.set(from, [...(said.get(from) ?? []), content]);
+  for (const { from, content } of log) {
+    const contents = said.get(from) ?? [];
+    contents.push(content);
+    said.set(from, contents);
+  }
   return said;
 }
 

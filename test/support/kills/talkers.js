@@ -7,40 +7,48 @@ const WORD_MS = 60_000;
 /** Agents that talk until they are disturbed: one tells, one listens, one is stopped in the middle of a sentence. */
 exports.talkers = ({ load, note, activity, isNoted }) => {
   const { BaseAgent } = load('agents');
-  const manifest = (name, input) => ({
+  const manifest = (name) => ({
     name,
     version: '1.0.0',
     description: `Talks in tests, as the ${name}`,
-    input: z.object(input),
+    input: z.object({}),
     output: z.unknown(),
   });
 
-  /** Says the numbers up to `count`, ten at once: each attempt all of them, of which none is said twice. */
+  /**
+   * Says numbers, ten at once, until it is told that they are enough, and then how many they were: each attempt all of
+   * them, of which none is said twice.
+   */
   class Teller extends BaseAgent {
-    static manifest = manifest('teller', { count: z.number() });
+    static manifest = manifest('teller');
 
-    async execute({ options: { count } }, { bus }) {
-      for (let from = 0; from < count; from += 10) {
-        const numbers = Array.from({ length: Math.min(10, count - from) }, (_, index) => from + index);
-        await Promise.all(numbers.map((number) => bus.send('listener', number)));
+    async execute(_task, { bus }) {
+      for (let from = 0; ; from += 10) {
+        const told = await bus.receive({ timeoutMs: 0 });
+        if (told !== undefined) {
+          await bus.send('listener', { count: from });
+          return { said: from };
+        }
+        await Promise.all(Array.from({ length: 10 }, (_, index) => bus.send('listener', from + index)));
       }
-      return { said: count };
     }
   }
 
-  /** Hears `count` messages, and writes each down before it counts as read: what was written is not heard again. */
+  /** Hears all of them, and writes each down before it counts as read: what was written is not heard again. */
   class Listener extends BaseAgent {
-    static manifest = manifest('listener', { count: z.number() });
+    static manifest = manifest('listener');
 
-    async execute({ options: { count } }, { bus, journal }) {
+    async execute(_task, { bus, journal }) {
       const heard = new Map((await journal.read()).flat().map(({ id, content }) => [id, content]));
-      while (heard.size < count) {
+      let last = [...heard.values()].at(-1);
+      const isOver = () => last?.count === heard.size - 1;
+      while (!isOver()) {
         const messages = await bus.receiveMany(10, { timeoutMs: WORD_MS });
         if (messages.length === 0) throw new Error(`only ${heard.size} messages came`);
         const fresh = messages.filter(({ id }) => !heard.has(id)).map(({ id, content }) => ({ id, content }));
         await journal.append(fresh);
         await bus.commit();
-        for (const { id, content } of fresh) heard.set(id, content);
+        for (const { id, content } of fresh) heard.set(id, (last = content));
       }
       return { heard: [...heard.values()] };
     }
@@ -48,7 +56,7 @@ exports.talkers = ({ load, note, activity, isNoted }) => {
 
   /** Its first attempt is stopped after four messages; once it goes on it wants to say more. */
   class Interrupted extends BaseAgent {
-    static manifest = manifest('interrupted', {});
+    static manifest = manifest('interrupted');
 
     async execute(_task, { attempt, bus }) {
       const say = (content) => bus.send('client:witness', content);

@@ -1,0 +1,105 @@
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { createClient } from '../src/client/connect';
+import type { EnsembleClient } from '../src/client/ensemble-client';
+import { connectClient, temporalTarget } from '../src/runtime/temporal';
+import { Cleanup } from '../src/runtime/cleanup';
+import { busHistoryOf } from './bus-history';
+import { Heard } from './chatting';
+import { type Benchmark, type Figure, figure } from './figures';
+import { growthOf, startCollecting } from './growth';
+import { names } from './hall';
+import { startServers } from './rig';
+
+const PAIRS = 5;
+const MESSAGES = 200_000;
+/** Of all speakers together: 200,000 messages take 500 s. */
+const PER_SECOND = 400;
+const IDLE_MS = 40_000;
+/** What V8 keeps for itself comes to rest within three minutes, though what is in use does not grow from the first on. */
+const WARM_UP_MS = 180_000;
+const MEASURED_MS = 300_000;
+
+/** Whether a worker grows while the members of a run talk for long. */
+export const memory: Benchmark = {
+  name: 'memory',
+  async run(log) {
+    await using cleanup = new Cleanup();
+    const { environment } = await startServers(log, cleanup);
+    const env = { ...environment, BENCH_PAIRS: String(PAIRS) };
+    const worker = await startCollecting(join(__dirname, 'chatting-worker.js'), env, cleanup);
+    const client = cleanup.use(await createClient({ environment }));
+    const temporal = await connectClient(temporalTarget(environment));
+    cleanup.defer(() => temporal.connection.close());
+    const idle = await growthOf(worker, IDLE_MS);
+    const runId = await startChat(client);
+    await sleep(WARM_UP_MS);
+    const talking = await growthOf(worker, MEASURED_MS);
+    const { heard, wrong } = await heardIn(client, runId);
+    const { executions } = await busHistoryOf({ temporal }, runId);
+    log(
+      `  memory       ${heard} messages heard over ${executions} executions of the bus, ${wrong} twice or out of order; worker ${talking.lastMb.toFixed(0)} MB`,
+    );
+    return figures({
+      missing: MESSAGES - heard + wrong,
+      idle: idle.mbPerMinute,
+      talking: talking.mbPerMinute,
+    });
+  },
+};
+
+async function startChat(client: EnsembleClient): Promise<string> {
+  const count = MESSAGES / PAIRS;
+  const timeoutMs = 3_600_000;
+  const to = names('r', PAIRS);
+  const speakers = names('s', PAIRS).map((agent) => ({
+    type: 'agent' as const,
+    agent,
+    input: { count, to, perSecond: PER_SECOND / PAIRS },
+    timeoutMs,
+  }));
+  const hearers = to.map((agent) => ({ type: 'agent' as const, agent, input: { count }, timeoutMs }));
+  const { runId } = await client.start({
+    task: 'chat',
+    plan: { type: 'parallel', steps: [...speakers, ...hearers], aggregate: 'concat' },
+  });
+  return runId;
+}
+
+async function heardIn(client: EnsembleClient, runId: string): Promise<z.infer<typeof Heard>> {
+  const { output } = await client.result(runId);
+  const outputs = z.array(z.union([z.number(), Heard])).parse(output);
+  let [heard, wrong] = [0, 0];
+  for (const one of outputs)
+    if (typeof one === 'object') {
+      heard += one.heard;
+      wrong += one.wrong;
+    }
+  return { heard, wrong };
+}
+
+interface Measured {
+  readonly missing: number;
+  readonly idle: number;
+  readonly talking: number;
+}
+
+function figures({ missing, idle, talking }: Measured): readonly Figure[] {
+  return [
+    figure({
+      name: 'memory.messages_lost',
+      ours: missing,
+      reference: MESSAGES,
+      unit: 'messages lost, twice or out of order',
+      target: 'ours = 0',
+    }),
+    figure({
+      name: 'memory.rss_slope_mb_per_min',
+      ours: talking,
+      reference: idle,
+      unit: 'MB/min, reference idle',
+      target: 'ours <= 1',
+    }),
+  ];
+}
