@@ -164,6 +164,8 @@ describe('who has heard something that is not in the log', () => {
     const more = heard.length < 2 ? await beta.receiveMany(1, SOON) : [];
     expect([...heard, ...more].map(({ content }) => content)).toEqual(['true', 'ghost']);
     await expect(refused).rejects.toMatchObject({ code: 'ATTEMPT_FENCED' });
+    // Nor does it wait for a reply to what nobody will be asked.
+    await expect(zombie.request('beta', 'really?', SOON)).rejects.toMatchObject({ code: 'ATTEMPT_FENCED' });
     await expect(beta.commit()).rejects.toMatchObject({ code: 'MESSAGE_NOT_LOGGED' });
     beta[Symbol.dispose]();
     using again = await talk.attend(runId, { member: 'beta', address: '9', attempt: 2 });
