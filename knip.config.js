@@ -33,7 +33,6 @@ module.exports = {
     'bench/main.ts',
     'bench/*-workflows.ts',
     'bench/*-worker.ts',
-    'bench/distant-reader.ts',
     'test/**/*-workflows.ts',
   ],
   project: ['*.ts', '{src,test,bench}/**/*.ts', '{scripts,test}/**/*.js'],

@@ -1,10 +1,7 @@
-import { fork } from 'node:child_process';
-import { on } from 'node:events';
-import { join } from 'node:path';
 import { hrtime } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { busIdOf } from '../src/core/ids';
-import { Said } from './distant-words';
+import { startDistantReader } from './distant-reader';
 import { type Benchmark, type Figure, figure, percentile } from './figures';
 import { attend, type Hall, members, openHall, startRun } from './hall';
 import { withNotifications } from './postgres';
@@ -88,33 +85,20 @@ async function measureLocal(hall: Hall): Promise<Measured> {
 async function measureRemote(hall: Hall): Promise<Measured> {
   const runId = await startRun(hall, 1);
   using sender = await attend(hall, { runId, name: 's0' });
-  const reader = fork(join(__dirname, 'distant-reader.js'), [], { execArgv: [] });
-  try {
-    const { environment } = hall.rig;
-    const said = on(reader, 'message', { close: ['exit'] });
-    reader.send({ environment, runId, name: 'r0' });
-    const times: number[] = [];
-    for (let count = 0; count < WARM_UP + MESSAGES; count += 1) {
-      await heard(said);
-      await sleep(LIE_DOWN_MS);
-      const since = hrtime.bigint();
-      const sent = sender.send('r0', count);
-      const message = await heard(said);
-      if (!('content' in message) || message.content !== count) throw new Error(`expected message ${count}`);
-      if (count >= WARM_UP) times.push(Number(BigInt(message.atNs) - since) / 1e6);
-      await sent;
-      await sleep(PAUSE_MS);
-    }
-    return { runId, times };
-  } finally {
-    reader.kill();
+  await using reader = await startDistantReader(hall.rig.environment, { runId, name: 'r0' });
+  const times: number[] = [];
+  for (let count = 0; count < WARM_UP + MESSAGES; count += 1) {
+    const reading = reader.read();
+    await sleep(LIE_DOWN_MS);
+    const since = hrtime.bigint();
+    const sent = sender.send('r0', count);
+    const message = await reading;
+    if (message.content !== count) throw new Error(`expected message ${count}`);
+    if (count >= WARM_UP) times.push(Number(BigInt(message.atNs) - since) / 1e6);
+    await sent;
+    await sleep(PAUSE_MS);
   }
-}
-
-async function heard(said: AsyncIterator<unknown>): Promise<Said> {
-  const { value, done } = await said.next();
-  if (done === true || !Array.isArray(value)) throw new Error('The distant reader ended');
-  return Said.parse(value[0]);
+  return { runId, times };
 }
 
 interface Measured {
