@@ -17,7 +17,7 @@ const MESSAGES = 200_000;
 /** Of all speakers together: 200,000 messages take 500 s. */
 const PER_SECOND = 400;
 const IDLE_MS = 40_000;
-/** What V8 keeps for itself comes to rest within three minutes, though what is in use does not grow from the first on. */
+/** What V8 keeps for itself goes on growing for minutes, though what is in use does not grow after the first. */
 const WARM_UP_MS = 180_000;
 const MEASURED_MS = 300_000;
 
