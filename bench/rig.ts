@@ -13,6 +13,7 @@ import { selectProvider } from '../src/llm/factory';
 import { AgentManifest } from '../src/protocol/agent';
 import { Cleanup } from '../src/runtime/cleanup';
 import { startEmbedded } from '../src/runtime/embedded';
+import { withShortStacks } from '../src/runtime/short-stacks';
 import { connectClient, temporalTarget } from '../src/runtime/temporal';
 import { createWorker } from '../src/runtime/worker';
 import { createLogger } from '../src/telemetry/log';
@@ -127,13 +128,14 @@ async function startBare(address: string, cleanup: Cleanup): Promise<string> {
     workflowsPath: require.resolve('./bare-workflows'),
     logger: new DefaultLogger('ERROR'),
   });
-  const worker = await Worker.create({
+  const options = {
     connection,
     taskQueue,
     workflowBundle,
     activities: { noop: async (input: string) => input },
     maxConcurrentActivityTaskExecutions: 100,
-  });
+  };
+  const worker = await withShortStacks(() => Worker.create(options));
   runUntilDisposed(worker, cleanup);
   return taskQueue;
 }

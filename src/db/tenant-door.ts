@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
-import { escapeLiteral, type Pool, type PoolClient } from 'pg';
+import { escapeLiteral, type Pool, type PoolClient, type QueryResult } from 'pg';
 import { encode } from './encode';
 import { databaseCode, databaseError, isDatabaseError } from './errors';
+import { Lanes } from './lanes';
 import { EVENTS_CHANNEL, wakeReaders } from './wake';
 
 /** Queries inside one transaction. */
@@ -33,6 +34,13 @@ export type FunctionName =
   | 'redrive_messages';
 
 const CALL_ATTEMPTS = 8;
+/**
+ * Statements of one run under way on one pool: each waits for the run's row until the one before it is committed, and as many as
+ * there are connections took PostgreSQL twice the time (measured: 2.1 ms of it for an agent of a fan-out, 1.2 with two). The
+ * second prepares what it can while the first commits, and goes on where that one hangs.
+ */
+const AT_ONCE_PER_RUN = 2;
+const lanes = new WeakMap<Pool, Lanes>();
 const ENTER = "select set_config('app.tenant', $1, true)";
 
 /**
@@ -103,21 +111,34 @@ export async function callFunction(
   name: FunctionName,
   call: FunctionCall & { readonly body: { readonly runId: string } },
 ): Promise<unknown> {
-  const answer = await callQuietly(pool, name, call);
-  wakeReaders(pool, EVENTS_CHANNEL, `${call.tenantId}:${call.body.runId}`);
+  const run = `${call.tenantId}:${call.body.runId}`;
+  const ofPool = lanes.get(pool) ?? new Lanes(AT_ONCE_PER_RUN);
+  lanes.set(pool, ofPool);
+  const answer = await callIn((statement) => ofPool.run(run, statement), pool, { name, ...call });
+  wakeReaders(pool, EVENTS_CHANNEL, run);
   return answer;
 }
 
 /** As `callFunction`, for what no event tells of. */
 export async function callQuietly(pool: Pool, name: FunctionName, call: FunctionCall): Promise<unknown> {
+  return callIn((statement) => statement(), pool, { name, ...call });
+}
+
+type Answers = QueryResult<{ answer: unknown }>;
+
+async function callIn(
+  lane: (statement: () => Promise<Answers>) => Promise<Answers>,
+  pool: Pool,
+  { name, tenantId, body }: FunctionCall & { readonly name: FunctionName },
+): Promise<unknown> {
   const query = {
     name: `ensemble.${name}`,
     text: `select ensemble.${name}($1::uuid, $2::jsonb) as answer`,
-    values: [call.tenantId, encode(call.body)],
+    values: [tenantId, encode(body)],
   };
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const { rows } = await pool.query<{ answer: unknown }>(query);
+      const { rows } = await lane(() => pool.query<{ answer: unknown }>(query));
       return rows[0]?.answer;
     } catch (error) {
       if (attempt === CALL_ATTEMPTS || !isConflict(error)) throw databaseError(error);
