@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { WorkflowNotFoundError } from '@temporalio/client';
 import { createClient } from '../../src/client/connect';
-import { workflowIdOf } from '../../src/core/ids';
+import { busIdOf, workflowIdOf } from '../../src/core/ids';
 import { bundleWorkflows } from '../../src/runtime/bundle';
 import { startTeam, type Team } from '../support/team';
 import { HISTORIES, historiesOf, type RecordedHistory, replayProblems } from './support/histories';
@@ -11,6 +12,8 @@ import { type Scenario, SCENARIO_AGENTS, SCENARIOS } from './support/scenarios';
 const commit = process.env['RECORD_HISTORIES'];
 
 let team: Team;
+/** Scenarios in which somebody says something, or waits for it. */
+const TALKING = new Set(['message-wait', 'asleep', 'asleep-continued']);
 const recorded = new Map<string, Promise<readonly RecordedHistory[]>>();
 beforeAll(async () => {
   team = await startTeam(SCENARIO_AGENTS);
@@ -40,9 +43,19 @@ async function carriedOut(scenario: Scenario): Promise<readonly RecordedHistory[
   const histories: RecordedHistory[] = [];
   for (const id of await familyOf(runId)) {
     await client.result(id);
-    histories.push(...(await historiesOf(team.temporal, workflowIdOf(id))));
+    histories.push(...(await historiesOf(team.temporal, workflowIdOf(id))), ...(await ofBus(id)));
   }
   return histories;
+}
+
+/** Of a run that said nothing there is none. */
+async function ofBus(runId: string): Promise<readonly RecordedHistory[]> {
+  try {
+    return await historiesOf(team.temporal, busIdOf(runId));
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return [];
+    throw error;
+  }
 }
 
 async function familyOf(runId: string): Promise<string[]> {
@@ -59,6 +72,8 @@ test.each(Object.keys(SCENARIOS))(
   async (name) => {
     const histories = (await recorded.get(name)) ?? [];
     expect(histories.length).toBeGreaterThan(0);
+    const buses = histories.filter(({ workflowId }) => workflowId.startsWith('bus-'));
+    expect(buses).toHaveLength(TALKING.has(name) ? 1 : 0);
     expect(await replayProblems(await bundle(), histories)).toEqual([]);
     if (commit !== undefined) keep(name, commit, histories);
   },
