@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { WorkflowNotFoundError } from '@temporalio/client';
+import { isGrpcServiceError } from '@temporalio/client';
 import { createClient } from '../../src/client/connect';
 import { busIdOf, workflowIdOf } from '../../src/core/ids';
 import { bundleWorkflows } from '../../src/runtime/bundle';
@@ -12,6 +12,8 @@ import { type Scenario, SCENARIO_AGENTS, SCENARIOS } from './support/scenarios';
 const commit = process.env['RECORD_HISTORIES'];
 
 let team: Team;
+/** Of gRPC. */
+const NOT_FOUND = 5;
 /** Scenarios in which somebody says something, or waits for it. */
 const TALKING = new Set(['message-wait', 'asleep', 'asleep-continued']);
 const recorded = new Map<string, Promise<readonly RecordedHistory[]>>();
@@ -53,7 +55,7 @@ async function ofBus(runId: string): Promise<readonly RecordedHistory[]> {
   try {
     return await historiesOf(team.temporal, busIdOf(runId));
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return [];
+    if (isGrpcServiceError(error) && error.code === NOT_FOUND) return [];
     throw error;
   }
 }
