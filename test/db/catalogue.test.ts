@@ -127,6 +127,7 @@ describe('the catalogue of PostgreSQL', () => {
       agent_definitions: 'insert, select',
       agent_messages: 'delete, insert, select',
       agent_run_attempts: 'insert, select',
+      agent_run_turns: 'insert, select',
       agent_runs: 'insert, select, update',
       agents: 'insert, select, update',
       audit_log: 'insert, select',
