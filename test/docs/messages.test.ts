@@ -23,8 +23,8 @@ test('the agent of the page sleeps until it is signed, and writes its draft once
     );
     return rows.map(({ type }) => type);
   };
-  await until(async () => (await events()).includes('agent.asleep'), 45_000);
+  await until(async () => (await events()).includes('agent.asleep'));
   await team.client.messages.send(runId, { to: 'sign-off', content: 'signed' });
   const { output } = await team.client.result(runId);
   expect(output).toEqual({ draft: 'Draft of a letter', signed: true });
-}, 90_000);
+});
