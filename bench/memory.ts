@@ -27,7 +27,8 @@ export const memory: Benchmark = {
   async run(log) {
     await using cleanup = new Cleanup();
     const { environment } = await startServers(log, cleanup);
-    const env = { ...environment, BENCH_PAIRS: String(PAIRS) };
+    // As workers are started: docs/deploy.md.
+    const env = { ...environment, BENCH_PAIRS: String(PAIRS), MALLOC_ARENA_MAX: '2' };
     const worker = await startCollecting(join(__dirname, 'chatting-worker.js'), env, cleanup);
     const client = cleanup.use(await createClient({ environment }));
     const temporal = await connectClient(temporalTarget(environment));
@@ -36,13 +37,14 @@ export const memory: Benchmark = {
     const runId = await startChat(client);
     await sleep(WARM_UP_MS);
     const talking = await growthOf(worker, MEASURED_MS);
-    const { heard, wrong } = await heardIn(client, runId);
+    const { read, wrong, again } = await readIn(client, runId);
     const { executions } = await busHistoryOf({ temporal }, runId);
     log(
-      `  memory       ${heard} messages heard over ${executions} executions of the bus, ${wrong} twice or out of order; worker ${talking.lastMb.toFixed(0)} MB`,
+      `  memory       ${read} messages read over ${executions} executions of the bus, ${wrong} twice or out of order; worker ${talking.lastMb.toFixed(0)} MB`,
     );
+    for (const line of again) log(`  memory       ${line}`);
     return figures({
-      missing: MESSAGES - heard + wrong,
+      missing: MESSAGES - read + wrong,
       idle: idle.mbPerMinute,
       talking: talking.mbPerMinute,
     });
@@ -67,16 +69,20 @@ async function startChat(client: EnsembleClient): Promise<string> {
   return runId;
 }
 
-async function heardIn(client: EnsembleClient, runId: string): Promise<z.infer<typeof Heard>> {
-  const { output } = await client.result(runId);
+/** What counts as read, whichever attempt read it; what hearers say was wrong; and whose attempts failed. */
+async function readIn(client: EnsembleClient, runId: string) {
+  const { output, agents } = await client.result(runId);
   const outputs = z.array(z.union([z.number(), Heard])).parse(output);
-  let [heard, wrong] = [0, 0];
-  for (const one of outputs)
-    if (typeof one === 'object') {
-      heard += one.heard;
-      wrong += one.wrong;
-    }
-  return { heard, wrong };
+  const wrong = outputs.reduce<number>((sum, one) => sum + (typeof one === 'object' ? one.wrong : 0), 0);
+  const { mailboxes, dead } = await client.messages.counts(runId);
+  const read = mailboxes.reduce((sum, { consumed }) => sum + consumed, 0);
+  const again = agents
+    .filter(({ attempts }) => attempts > 1)
+    .map((one) => `${one.agent}: ${one.attempts} attempts`);
+  for await (const { type, agent, data } of client.events(runId))
+    if (type === 'agent.attempt-failed') again.push(`${agent}: ${JSON.stringify(data)}`);
+  if (dead > 0) again.push(`${dead} dead letters`);
+  return { read, wrong, again };
 }
 
 interface Measured {

@@ -82,11 +82,14 @@ export class WorkerProcess {
   }
 }
 
+/** glibc's allocator keeps a heap for nearly every thread of ours, and each grows by its holes for hours (docs/deploy.md). */
+const ALLOCATOR = { MALLOC_ARENA_MAX: '2' };
+
 function forkWorker({ environment, logFile }: WorkerProcessOptions): ChildProcess {
   const log = openSync(logFile, 'a');
   try {
     return fork(ENTRY, [], {
-      env: { ...environment, ENSEMBLE_LOG_FORMAT: 'json' },
+      env: { ...ALLOCATOR, ...environment, ENSEMBLE_LOG_FORMAT: 'json' },
       stdio: ['ignore', log, log, 'ipc'],
       // A terminal's Ctrl-C must reach the owner alone: it stops the worker in its turn.
       detached: true,

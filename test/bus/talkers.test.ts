@@ -76,7 +76,7 @@ test.concurrent.each(CONVERSATIONS)(
       await until(async () => {
         found = workers.get((await pidOf(victim)) ?? 0);
         return found?.hasEnded() === false;
-      });
+      }, PROGRESS_MS);
       if (found === undefined) throw new Error(`${victim} has no process`);
       return found;
     };
