@@ -34,6 +34,8 @@ interface BusCounts {
 const IDLE_MS = 600_000;
 /** What one call took, and what went along at most, before histories had the patch. */
 const FEW_BATCHES = 200;
+/** Of a flooded bus: while one of its long calls is under way thousands more may come, and the server refuses the 10,000th. */
+const FLOODED_SIGNALS = 4_000;
 
 const ROUTING = {
   startToCloseTimeout: '60s',
@@ -104,7 +106,8 @@ class Bus {
       const next = firstBatches(this.waiting, flooded ? LIMITS.busCallBatches : FEW_BATCHES);
       // Under load there is no moment without any waiting: it goes along, or the server's limit of signals would be met.
       const goesAlong = flooded ? canGoAlong(this.waiting) : next.length === this.waiting.length;
-      if (!this.closing && this.isDue() && goesAlong) return this.waiting.map(batchOf);
+      const due = this.isDue() || (flooded && this.signals >= FLOODED_SIGNALS);
+      if (!this.closing && due && goesAlong) return this.waiting.map(batchOf);
       if (this.closing && next.length === 0) return undefined;
       await this.route(next);
     }
