@@ -3,6 +3,7 @@ import { Inbox, type LocalMessage } from '../../core/bus/inbox';
 import { documentOf } from '../../core/bus/wanted';
 import { holds } from '../../core/predicate';
 import type { MailboxPage } from '../../db/messages/read';
+import { isExpired } from '../../db/messages/wait';
 import type { RunWatch } from '../../db/notifications';
 import type { Consumption, ConsumeOutcome } from '../../db/repositories/messages';
 import { AppError } from '../../protocol/failures';
@@ -231,9 +232,4 @@ function notLogged(id: string, rest: string): AppError {
 
 function isLoaded({ ref, content }: Message): boolean {
   return ref === undefined || content !== undefined;
-}
-
-/** What is expired stays where it is: the bus buries it. */
-function isExpired({ expiresAt }: Message): boolean {
-  return expiresAt !== undefined && Date.parse(expiresAt) <= Date.now();
 }
