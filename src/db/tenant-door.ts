@@ -1,46 +1,54 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
-import { escapeLiteral, type Pool, type PoolClient, type QueryResult } from 'pg';
+import { escapeLiteral, type Pool, type PoolClient } from 'pg';
 import { encode } from './encode';
 import { databaseCode, databaseError, isDatabaseError } from './errors';
-import { Lanes } from './lanes';
+import { type SharedCall, SharedCalls } from './shared-calls';
 import { EVENTS_CHANNEL, wakeReaders } from './wake';
 
 /** Queries inside one transaction. */
 export type Tx = NodePgDatabase;
 
-/** Functions of schema `ensemble` that a repository may call; each is one autocommit statement. */
-export type FunctionName =
-  | 'create_run'
-  | 'append_run_events'
-  | 'finish_run'
-  | 'open_agent_run'
-  | 'close_agent_run'
-  | 'lay_down_agent_run'
-  | 'fail_attempt'
-  | 'settle_agent_run'
+/** Functions of schema `ensemble` that tell of a run in its story. */
+const TELLING = [
+  'create_run',
+  'append_run_events',
+  'finish_run',
+  'finish_silent_run',
+  'open_agent_run',
+  'close_agent_run',
+  'close_agent_run_with_reading',
+  'lay_down_agent_run',
+  'fail_attempt',
+  'settle_agent_run',
+  'doubt_tool_call',
+  'resolve_tool_call',
+] as const;
+export type TellingFunction = (typeof TELLING)[number];
+
+/** Those that do not. A repository may call either; each is one autocommit statement. */
+export type QuietFunction =
   | 'begin_tool_call'
   | 'end_tool_call'
-  | 'doubt_tool_call'
-  | 'resolve_tool_call'
   | 'append_journal'
   | 'append_context_writes'
   | 'record_model_call'
-  | 'run_usage'
   | 'append_tokens'
-  | 'close_agent_run_with_reading'
   | 'consume_messages'
-  | 'finish_silent_run'
-  | 'redrive_messages';
+  | 'redrive_messages'
+  | 'run_usage';
 
 const CALL_ATTEMPTS = 8;
 /**
- * Statements of one run under way on one pool: each waits for the run's row until the one before it is committed, and as many as
- * there are connections took PostgreSQL twice the time (measured: 2.1 ms of it for an agent of a fan-out, 1.2 with two). The
- * second prepares what it can while the first commits, and goes on where that one hangs.
+ * How long a statement that calls share waits for any lock, ms: a run whose row somebody holds must not hold up the
+ * tenant's others for long. Its calls are then made one by one, and wait as long as they must.
  */
-const AT_ONCE_PER_RUN = 2;
-const lanes = new WeakMap<Pool, Lanes>();
+const SHARED_LOCK_MS = 250;
+const shared = new WeakMap<Pool, SharedCalls<TellingFunction>>();
+const SHARED = `with patience as materialized (select set_config('lock_timeout', '${SHARED_LOCK_MS}', true) as lock)
+  select calls.index, case calls.name ${TELLING.map((name) => `when '${name}' then ensemble.${name}($1::uuid, calls.body)`).join(' ')} end as answer
+    from patience, jsonb_to_recordset($2::jsonb) as calls (index integer, name text, body jsonb)
+   where patience.lock is not null`;
 const ENTER = "select set_config('app.tenant', $1, true)";
 
 /**
@@ -103,49 +111,92 @@ export async function withSystem<T>(
 }
 
 /**
- * Calls a function that enters the tenant by itself, one statement, prepared once per connection; wakes whoever follows
- * the run's events.
+ * Calls a function that enters the tenant by itself: one statement, which it shares with what else the tenant calls at
+ * the moment. Wakes whoever follows the run's events.
  */
 export async function callFunction(
   pool: Pool,
-  name: FunctionName,
-  call: FunctionCall & { readonly body: { readonly runId: string } },
+  name: TellingFunction,
+  { tenantId, body }: FunctionCall & { readonly body: { readonly runId: string } },
 ): Promise<unknown> {
-  const run = `${call.tenantId}:${call.body.runId}`;
-  const ofPool = lanes.get(pool) ?? new Lanes(AT_ONCE_PER_RUN);
-  lanes.set(pool, ofPool);
-  const answer = await callIn((statement) => ofPool.run(run, statement), pool, { name, ...call });
-  wakeReaders(pool, EVENTS_CHANNEL, run);
+  const { runId } = body;
+  const text = encode(body);
+  const answer = SharedCalls.tooLarge(text)
+    ? await callAlone(pool, name, { tenantId, text })
+    : await sharedOf(pool)
+        .call(tenantId, { name, runId, body: text })
+        .catch((error: unknown) => {
+          if (!leavesNothingBehind(error)) throw databaseError(error);
+          return callAlone(pool, name, { tenantId, text });
+        });
+  wakeReaders(pool, EVENTS_CHANNEL, `${tenantId}:${runId}`);
   return answer;
 }
 
-/** As `callFunction`, for what no event tells of. */
-export async function callQuietly(pool: Pool, name: FunctionName, call: FunctionCall): Promise<unknown> {
-  return callIn((statement) => statement(), pool, { name, ...call });
+/** As `callFunction`, for what no event tells of: in a statement of its own, prepared once per connection. */
+export async function callQuietly(
+  pool: Pool,
+  name: QuietFunction,
+  { tenantId, body }: FunctionCall,
+): Promise<unknown> {
+  return callAlone(pool, name, { tenantId, text: encode(body) });
 }
 
-type Answers = QueryResult<{ answer: unknown }>;
+function sharedOf(pool: Pool): SharedCalls<TellingFunction> {
+  const known = shared.get(pool) ?? new SharedCalls((tenantId, calls) => callTogether(pool, tenantId, calls));
+  shared.set(pool, known);
+  return known;
+}
 
-async function callIn(
-  lane: (statement: () => Promise<Answers>) => Promise<Answers>,
+async function callTogether(
   pool: Pool,
-  { name, tenantId, body }: FunctionCall & { readonly name: FunctionName },
+  tenantId: string,
+  calls: readonly SharedCall<TellingFunction>[],
+): Promise<readonly unknown[]> {
+  const [first] = calls;
+  if (first !== undefined && calls.length === 1)
+    return [await callOnce(pool, first.name, { tenantId, text: first.body })];
+  const parts = calls.map(({ name, body }, index) => `{"index":${index},"name":"${name}","body":${body}}`);
+  const { rows } = await pool.query<{ index: number; answer: unknown }>({
+    name: 'ensemble.shared',
+    text: SHARED,
+    values: [tenantId, `[${parts.join(',')}]`],
+  });
+  return rows.toSorted((a, b) => a.index - b.index).map(({ answer }) => answer);
+}
+
+interface EncodedCall {
+  readonly tenantId: string;
+  readonly text: string;
+}
+
+async function callAlone(
+  pool: Pool,
+  name: TellingFunction | QuietFunction,
+  call: EncodedCall,
 ): Promise<unknown> {
-  const query = {
-    name: `ensemble.${name}`,
-    text: `select ensemble.${name}($1::uuid, $2::jsonb) as answer`,
-    values: [tenantId, encode(body)],
-  };
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const { rows } = await lane(() => pool.query<{ answer: unknown }>(query));
-      return rows[0]?.answer;
+      return await callOnce(pool, name, call);
     } catch (error) {
       if (attempt === CALL_ATTEMPTS || !isConflict(error)) throw databaseError(error);
       // The statement left nothing behind; what it collided with is done in a moment.
       await sleep(Math.random() * 5 * 2 ** attempt);
     }
   }
+}
+
+async function callOnce(
+  pool: Pool,
+  name: TellingFunction | QuietFunction,
+  { tenantId, text }: EncodedCall,
+): Promise<unknown> {
+  const { rows } = await pool.query<{ answer: unknown }>({
+    name: `ensemble.${name}`,
+    text: `select ensemble.${name}($1::uuid, $2::jsonb) as answer`,
+    values: [tenantId, text],
+  });
+  return rows[0]?.answer;
 }
 
 export interface FunctionCall {
@@ -194,4 +245,9 @@ async function abandon(client: PoolClient): Promise<void> {
 function isConflict(error: unknown): boolean {
   const code = databaseCode(error);
   return code === '40001' || code === '40P01';
+}
+
+/** Whether the server refused the statement: where the way to it broke, nobody knows what became of it. */
+function leavesNothingBehind(error: unknown): boolean {
+  return isConflict(error) || databaseError(error).code !== 'DATABASE_UNAVAILABLE';
 }

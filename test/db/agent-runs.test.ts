@@ -402,11 +402,12 @@ describe('an agent run', () => {
     const types = await plot(repositories, runId);
     expect(types).toHaveLength(2 + 10 + 100 + 100);
     expect(types.filter((type) => type === 'run.started')).toHaveLength(1);
-    // A deadlock would have been resolved by calling once more.
-    const statements = query.mock.calls.map(([statement]) => Object(statement).name);
+    const statements = query.mock.calls.map(([statement]) => String(Object(statement).name));
     query.mockRestore();
-    expect(statements.filter((name) => name === 'ensemble.open_agent_run')).toHaveLength(100);
-    expect(statements.filter((name) => name === 'ensemble.close_agent_run')).toHaveLength(100);
+    const alone = statements.filter((name) => /open|close/.test(name));
+    // A deadlock would have been resolved by calling all of them once more, each by itself.
+    expect(alone.length).toBeLessThan(10);
+    expect(statements.filter((name) => name === 'ensemble.shared').length).toBeLessThan(20);
   });
 
   test('20 openings of one agent run at once: one attempt each at most, and only the last may close', async () => {
