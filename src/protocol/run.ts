@@ -48,6 +48,8 @@ export interface RunWorkflowInput {
   readonly parent?: ParentRun;
   /** Agent executions, child runs and timers after which the workflow continues as new. Default: 500. */
   readonly startsPerHistory?: number;
+  /** Which of the orders the commands of one workflow task come in; a run keeps that of its beginning. Default: 1. */
+  readonly commandOrder?: 2;
   /** Only where the workflow has continued as new. */
   readonly carried?: Carried;
 }

@@ -68,6 +68,7 @@ async function inputOf(options: RunStart, run: AcceptedRun): Promise<RunWorkflow
     ...(Object.keys(facts).length === 0 ? {} : { facts }),
     ...(bounds === undefined || bounds === null ? {} : { bounds }),
     ...parent,
+    commandOrder: 2,
     ...(options.startsPerHistory === undefined ? {} : { startsPerHistory: options.startsPerHistory }),
   };
 }

@@ -114,5 +114,6 @@ const runInput = objectOf<RunWorkflowInput>({
   ),
   parent: optional(objectOf<ParentRun>({ runId: uuid, address: text })),
   startsPerHistory: optional(whole(1, Number.MAX_SAFE_INTEGER)),
+  commandOrder: optional((order, place) => (order === 2 ? undefined : `${place} must be 2`)),
   carried: optional(carriedCheck(value)),
 });

@@ -123,7 +123,7 @@ export class ChildRun implements Running {
   /** Gives the child its row; undefined where this run may have no more of them. */
   private async accept(): Promise<RunWorkflowInput | undefined> {
     const { run, place } = this;
-    const { tenantId, projectId, runId, startsPerHistory } = run.input;
+    const { tenantId, projectId, runId, startsPerHistory, commandOrder } = run.input;
     const { plan, task, input } = place.step;
     const given = input === undefined ? (givenBy(place) ?? run.input.input) : { inline: input };
     const bounds = boundsOfChild(run.bounds, run.used);
@@ -146,7 +146,10 @@ export class ChildRun implements Running {
       events,
     });
     run.delivered(events);
-    const pace = startsPerHistory === undefined ? {} : { startsPerHistory };
+    const pace = {
+      ...(startsPerHistory === undefined ? {} : { startsPerHistory }),
+      ...(commandOrder === undefined ? {} : { commandOrder }),
+    };
     return { schemaVersion: 1, tenantId, projectId, ...accepted, plan, agents, bounds, parent, ...pace };
   }
 

@@ -1,4 +1,4 @@
-import { CancellationScope } from '@temporalio/workflow';
+import type { CancellationScope } from '@temporalio/workflow';
 import type { CarriedComposite, CarriedStep, CarriedVisit } from '../protocol/carried';
 import type { CompositeStep, Step } from '../protocol/plan';
 import type { PreviousOutput } from '../protocol/run';
@@ -23,6 +23,7 @@ import {
   type StepResult,
   worldOf,
 } from './running';
+import { workScope } from './work-scope';
 
 /** A child under way. */
 interface Child extends Running {
@@ -57,7 +58,7 @@ export class CompositeRun implements Running {
     private readonly around: Surroundings,
   ) {
     this.children = childrenOf(place.step);
-    this.cancellation = new CancellationScope();
+    this.cancellation = workScope(run.input);
     this.list = MapList.of(run, place);
   }
 
@@ -197,7 +198,7 @@ export class CompositeRun implements Running {
       // A branch that a quorum may dispense with must be stopped without the others.
       cancellation:
         parent.type === 'parallel' && parent.quorum !== undefined
-          ? new CancellationScope()
+          ? workScope(this.run.input)
           : this.cancellation,
     };
     const run = this.around.child(place, (result) => this.visitEnded(index, result));

@@ -29,6 +29,7 @@ import { RunState } from './run-state';
 import { StepRun } from './run-step';
 import type { Place } from './running';
 import { showStatus } from './status';
+import { workScope } from './work-scope';
 
 const contextQuery = defineQuery<Record<string, Value>, [key?: string]>('context');
 const rosterQuery = defineQuery<readonly AgentInfo[]>('roster');
@@ -102,7 +103,7 @@ async function carryOut(run: RunState, cancelled: Promise<never>): Promise<RunWo
     address: ROOT_ADDRESS,
     trail: NO_TRAIL,
     scope: () => ({ ...EMPTY_SCOPE, task, input }),
-    cancellation: new CancellationScope(),
+    cancellation: workScope(run.input),
   };
   const root = new StepRun(run, place, ({ outcome }) => close(endOf(outcome)));
   cancelled.catch(() => close(CANCELLED));

@@ -1,5 +1,6 @@
-import { CancellationScope, sleep } from '@temporalio/workflow';
+import { sleep } from '@temporalio/workflow';
 import type { RunState } from './run-state';
+import { workScope } from './work-scope';
 
 /** A point in time to come. */
 export interface Timer {
@@ -26,7 +27,7 @@ interface Calls {
 }
 
 function begin(run: RunState, until: number, { ring, ended }: Calls): Timer {
-  const scope = new CancellationScope();
+  const scope = workScope(run.input);
   let running = true;
   const end = (): void => {
     if (running) ended();

@@ -258,6 +258,7 @@ describe('a start', () => {
     ['an endless input', [endless]],
     ['an endless plan', [json({ ...good, plan: deepPlan(1_000) })]],
     ['another schema', [json({ ...good, schemaVersion: 2 })]],
+    ['an order that nobody knows', [json({ ...good, commandOrder: 3 })]],
   ])('with %s fails with INPUT_INVALID', async (_, payloads) => {
     const workflowId = await start(payloads === undefined ? null : { payloads });
     await expect(soon(() => team.temporal.workflow.getHandle(workflowId).result())).rejects.toMatchObject({
