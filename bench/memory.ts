@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
+import { ALLOCATOR } from '../src/cli/allocator';
 import { createClient } from '../src/client/connect';
 import type { EnsembleClient } from '../src/client/ensemble-client';
 import { connectClient, temporalTarget } from '../src/runtime/temporal';
@@ -17,9 +18,9 @@ const MESSAGES = 200_000;
 /** Of all speakers together: 200,000 messages take 500 s. */
 const PER_SECOND = 400;
 const IDLE_MS = 40_000;
-/** What V8 keeps for itself goes on growing for minutes, though what is in use does not grow after the first. */
-const WARM_UP_MS = 180_000;
-const MEASURED_MS = 300_000;
+/** What V8 and glibc keep for themselves goes on growing for minutes, though what is in use does not grow after the first. */
+const WARM_UP_MS = 240_000;
+const MEASURED_MS = 240_000;
 
 /** Whether a worker grows while the members of a run talk for long. */
 export const memory: Benchmark = {
@@ -27,8 +28,7 @@ export const memory: Benchmark = {
   async run(log) {
     await using cleanup = new Cleanup();
     const { environment } = await startServers(log, cleanup);
-    // As workers are started: docs/deploy.md.
-    const env = { ...environment, BENCH_PAIRS: String(PAIRS), MALLOC_ARENA_MAX: '2' };
+    const env = { ...environment, ...ALLOCATOR, BENCH_PAIRS: String(PAIRS) };
     const worker = await startCollecting(join(__dirname, 'chatting-worker.js'), env, cleanup);
     const client = cleanup.use(await createClient({ environment }));
     const temporal = await connectClient(temporalTarget(environment));

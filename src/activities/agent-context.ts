@@ -2,6 +2,7 @@ import type { AgentContext } from '../agents/base-agent';
 import { contextAccess, type TurnWrites } from '../agents/context-access';
 import type { Rests } from '../agents/long-wait';
 import type { ModelProvider } from '../llm/port';
+import type { Logger } from '../telemetry/log';
 import { AgentJournal } from './agent-journal';
 import type { TurnBus } from './bus/turn-bus';
 import type { ExecuteDeps } from './execute-agent';
@@ -23,7 +24,9 @@ interface Wiring extends Turn {
 export function agentContext(deps: ExecuteDeps, wiring: Wiring): AgentContext {
   const { input, attempt, watch, model, writes, bus, rests } = wiring;
   const { tenantId, runId, agent } = input;
-  const log = deps.log.child({ runId, agent: agent.name, tenant: tenantId, attempt: attempt.number });
+  let named: Logger | undefined;
+  const log = (): Logger =>
+    (named ??= deps.log.child({ runId, agent: agent.name, tenant: tenantId, attempt: attempt.number }));
   const journal = new AgentJournal(deps.repositories, wiring);
   const tool = toolLedger(deps, wiring, watch);
   return {
@@ -35,8 +38,8 @@ export function agentContext(deps: ExecuteDeps, wiring: Wiring): AgentContext {
     },
     model,
     log: {
-      info: (message, fields) => log.info(fields ?? {}, message),
-      warn: (message, fields) => log.warn(fields ?? {}, message),
+      info: (message, fields) => log().info(fields ?? {}, message),
+      warn: (message, fields) => log().warn(fields ?? {}, message),
     },
     context: contextAccess(new TurnContext(deps, wiring), writes),
     blobs: {

@@ -38,7 +38,8 @@ export async function storedWrites(
   const encoded = encodedWrites(writes.list());
   const refs = new Map<PendingWrite, Value>();
   const facts: Record<string, FactsByBlob[string]> = {};
-  const rest = tooLarge(encoded, inlineBytes).values();
+  const large = tooLarge(encoded, inlineBytes);
+  const rest = large.values();
   const lane = async (): Promise<void> => {
     for (const { write, text } of rest) {
       const ref = await blobs.put(tenantId, Buffer.from(text), 'application/json');
@@ -47,7 +48,7 @@ export async function storedWrites(
       if (wanted.length > 0) facts[ref.blob] = { ...facts[ref.blob], ...factsOf(write.value, wanted) };
     }
   };
-  await Promise.all(Array.from({ length: BLOBS_AT_ONCE }, lane));
+  await Promise.all(Array.from({ length: Math.min(large.length, BLOBS_AT_ONCE) }, lane));
   const context = encoded.map(({ write }): ContextWrite => {
     const { op, key, value } = write;
     return op === 'delete' ? { op, key } : { op, key, value: refs.get(write) ?? { inline: value } };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Environment } from '../config';
 import { AppError, isFailureCode } from '../protocol/failures';
+import { ALLOCATOR } from './allocator';
 import type { WorkerMessage } from './worker';
 
 const ENTRY = join(__dirname, '..', '..', 'worker.js');
@@ -81,9 +82,6 @@ export class WorkerProcess {
     }
   }
 }
-
-/** glibc's allocator keeps a heap for nearly every thread of ours, and each grows by its holes for hours (docs/deploy.md). */
-const ALLOCATOR = { MALLOC_ARENA_MAX: '2' };
 
 function forkWorker({ environment, logFile }: WorkerProcessOptions): ChildProcess {
   const log = openSync(logFile, 'a');

@@ -5,8 +5,10 @@ const LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERR
 
 /** Gives the Temporal SDK's lines the shape of ours, the run's id under the same name. */
 export function temporalLogger(logger: Logger): TemporalLogger {
-  const write = (level: LogLevel, message: string, meta?: LogMetadata): void =>
-    logger[LEVELS[level]](tidy(meta), message);
+  const write = (level: LogLevel, message: string, meta?: LogMetadata): void => {
+    // The SDK says several lines of every activity that hardly anybody keeps.
+    if (logger.isLevelEnabled(LEVELS[level])) logger[LEVELS[level]](tidy(meta), message);
+  };
   return {
     log: write,
     trace: (message, meta) => write('TRACE', message, meta),

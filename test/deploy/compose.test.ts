@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { VARIABLES } from '../../src/config';
+import { ALLOCATOR } from '../../src/cli/allocator';
 
 interface Service {
   readonly image?: string;
@@ -89,4 +90,7 @@ test('the Dockerfile builds on Debian, from the lock file, and does not run as r
   for (const base of bases) expect(base).toMatch(/bookworm/);
   expect(instructions).toContainEqual(['RUN', 'npm ci']);
   expect(instructions.findLast(([name]) => name === 'USER')?.[1]).toBe('node');
+  const variables = instructions.findLast(([name]) => name === 'ENV')?.[1].split(' ');
+  const allocator = Object.entries(ALLOCATOR).map((pair) => pair.join('='));
+  expect(variables).toEqual(expect.arrayContaining(allocator));
 });
