@@ -70,7 +70,7 @@ export class AgentRun implements Running {
     const { run, execution } = this;
     this.withdraw = run.gate.enter(() => {
       this.asleep = undefined;
-      run.follow(runTurn(run, { ...execution, ...turn }), (outcome) => {
+      startTurn(run, { ...execution, ...turn }, (outcome) => {
         run.trails.delete(execution.address);
         run.shared.ends(execution.address);
         run.sleepers.turnEnded();
@@ -109,36 +109,93 @@ export class AgentRun implements Running {
 /** How often an execution whose attempts did not count is scheduled again, before that is its end. */
 const MOST_ROUNDS = 10;
 
+/** An activity that is under way. */
+interface Scheduled {
+  readonly input: ExecuteAgentInput;
+  readonly result: Promise<unknown>;
+}
+
 /**
- * One turn: one activity, its retries, and what its end means. The last one of an execution ends once its row is closed.
- * Every promise of workflow code costs the stack trace that the SDK keeps of it, so this is one function, not five.
+ * One turn: one activity, its retries, and what its end means. Every promise of workflow code costs the stack trace that
+ * the SDK keeps of it, so a turn makes none of its own where its first activity brings a result.
  */
-async function runTurn(run: RunState, turn: Turn): Promise<TurnOutcome> {
-  const { cancellation, address, step, number } = turn;
-  if (number === 1) {
-    if (run.used >= run.bounds.executions) return { type: 'failed', failure: tooMany(run) };
-    run.used += 1;
-  }
-  run.trails.set(address, turn.trail);
-  run.shared.begins(address, step.agent, turn.written);
+function startTurn(run: RunState, turn: Turn, ended: (outcome: TurnOutcome) => void): void {
+  if (turn.number === 1 && run.used >= run.bounds.executions)
+    return run.follow(Promise.resolve({ type: 'failed', failure: tooMany(run) } as const), ended);
+  const execution = begin(run, turn);
+  const first = run.input.commandOrder === undefined ? undefined : scheduledAtOnce(run, turn);
+  const goOn = (): void => run.follow(rounds(run, turn, { execution, first }), ended);
+  if (first === undefined) return goOn();
+  const brought = (result: unknown): void => {
+    const outcome = outcomeOf(run, turn, { execution, input: first.input, result });
+    if (outcome === undefined) goOn();
+    else ended(outcome);
+  };
+  run.follow(first.result, brought, goOn);
+}
+
+function begin(run: RunState, { address, step, trail, number, written }: Turn): Shown {
+  if (number === 1) run.used += 1;
+  run.trails.set(address, trail);
+  run.shared.begins(address, step.agent, written);
   const { progress } = run;
   const execution =
     number === 1 ? progress.started(address, step.agent) : progress.woken(address, step.agent);
   run.roster.started(execution.agent, now());
+  return execution;
+}
+
+/** The first activity, where there is room for it now and nothing wrong with it. */
+function scheduledAtOnce(run: RunState, turn: Turn): Scheduled | undefined {
+  try {
+    const input = inputOf(run, turn, 0);
+    return run.gate.admits(input) ? scheduled(turn, input, { round: 1, attempts: 0 }) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function scheduled(
+  turn: Turn,
+  input: ExecuteAgentInput,
+  tried: { readonly round: number; readonly attempts: number },
+): Scheduled {
+  const activity = agentActivity({ ...turn, agent: input.agent, ...tried });
+  return { input, result: turn.cancellation.run(() => activity(input)) };
+}
+
+/** What an activity brought; undefined where it is nothing that one of ours could have brought. */
+function outcomeOf(
+  run: RunState,
+  turn: Turn,
+  { execution, input, result }: Pick<Scheduled, 'input'> & { execution: Shown; result: unknown },
+): TurnOutcome | undefined {
+  run.delivered(input.events);
+  if (isAgentRest(result)) return lain(run, turn, { execution, rest: result });
+  return isAgentResult(result) ? completed(run, turn, { execution, result }) : undefined;
+}
+
+interface Rounds {
+  readonly execution: Shown;
+  /** The first activity, where it is under way. */
+  readonly first: Scheduled | undefined;
+}
+
+/** Activity after activity, until one counts. The last one of an execution ends once its row is closed. */
+async function rounds(run: RunState, turn: Turn, { execution, first }: Rounds): Promise<TurnOutcome> {
   let attempts = 0;
   for (let round = 1; ; round += 1) {
     try {
-      let input = inputOf(run, turn, attempts);
-      for (; !run.gate.admits(input); input = inputOf(run, turn, attempts)) await run.gate.room();
-      const scheduled = input;
-      const activity = agentActivity({ ...turn, agent: input.agent, round, attempts });
-      const result = await cancellation.run(() => activity(scheduled));
-      run.delivered(input.events);
-      if (isAgentRest(result)) return lain(run, turn, { execution, rest: result });
+      let current = round === 1 ? first : undefined;
+      if (current === undefined) {
+        let input = inputOf(run, turn, attempts);
+        for (; !run.gate.admits(input); input = inputOf(run, turn, attempts)) await run.gate.room();
+        current = scheduled(turn, input, { round, attempts });
+      }
+      const result = await current.result;
+      const outcome = outcomeOf(run, turn, { execution, input: current.input, result });
       // Anybody who may speak to Temporal may complete an activity, with anything.
-      if (!isAgentResult(result))
-        fail('INTERNAL', 'The activity was completed with something that is no result');
-      return completed(run, turn, { execution, result });
+      return outcome ?? fail('INTERNAL', 'The activity was completed with something that is no result');
     } catch (error) {
       if (isCancellation(error)) return await cancelled(run, turn, execution);
       const settled = await settle(run, turn, {

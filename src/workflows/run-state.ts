@@ -149,17 +149,23 @@ export class RunState {
     this.pending = this.pending.filter(({ key }) => !keys.has(key));
   }
 
-  /** Goes on with what a promise brings. What is thrown on the way, a fault of ours, ends the workflow task. */
-  follow<T>(promise: Promise<T>, next: (value: T) => void): void {
+  /**
+   * Goes on with what a promise brings, or with its failure where somebody takes that. What is thrown otherwise, a fault of
+   * ours, ends the workflow task.
+   */
+  follow<T>(promise: Promise<T>, next: (value: T) => void, failed?: (error: unknown) => void): void {
     const { breakDown } = this;
-    promise.then((value) => {
-      try {
-        next(value);
-        this.gate.tellDecisions();
-      } catch (error) {
-        breakDown(error);
-      }
-    }, breakDown);
+    const guarded =
+      <V>(goOn: (value: V) => void) =>
+      (value: V): void => {
+        try {
+          goOn(value);
+          this.gate.tellDecisions();
+        } catch (error) {
+          breakDown(error);
+        }
+      };
+    promise.then(guarded(next), failed === undefined ? breakDown : guarded(failed));
   }
 
   /** Waits for an end that comes by callback. */
