@@ -47,7 +47,7 @@ export async function teamRun(input: RunWorkflowInput): Promise<RunWorkflowResul
   answerQueries(run);
   // A cancellation is an event like any other: nothing of ours is cancelled behind our back.
   const requested = CancellationScope.current().cancelRequested;
-  return await CancellationScope.nonCancellable(() => carryOut(run, requested));
+  return await workScope(input, false).run(() => carryOut(run, requested));
 }
 
 function answerQueries(run: RunState): void {
