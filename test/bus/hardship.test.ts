@@ -92,7 +92,7 @@ test(
   async () => {
     const runId = await talk.run();
     const senders = 5;
-    const [signals, each] = LONG ? [8_000, 5] : [1_400, 3];
+    const [signals, each] = LONG ? [8_000, 5] : [2_000, 2];
     const total = signals * each;
     await talk.team.client.messages.configure(runId, { mailbox: { limit: 100_000 } });
     await start(runId);
