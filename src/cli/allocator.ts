@@ -1,5 +1,5 @@
 /**
- * How glibc's allocator is set where workers run (docs/deploy.md, memory). It keeps a heap for nearly every thread, and takes
+ * How glibc's allocator is set where workers run (docs/deploy.md). It keeps a heap for nearly every thread, and takes
  * ever larger blocks from them instead of from the system once it has seen some freed: the heaps grow by their holes for hours.
  */
 export const ALLOCATOR = {

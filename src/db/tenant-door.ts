@@ -9,7 +9,7 @@ import { EVENTS_CHANNEL, wakeReaders } from './wake';
 /** Queries inside one transaction. */
 export type Tx = NodePgDatabase;
 
-/** Functions of schema `ensemble` that tell of a run in its story. */
+/** Functions of schema `ensemble` that a repository may call, and that tell of a run in its story. */
 const TELLING = [
   'create_run',
   'append_run_events',
@@ -26,7 +26,7 @@ const TELLING = [
 ] as const;
 export type TellingFunction = (typeof TELLING)[number];
 
-/** Those that do not. A repository may call either; each is one autocommit statement. */
+/** Those that do not. */
 export type QuietFunction =
   | 'begin_tool_call'
   | 'end_tool_call'
@@ -148,14 +148,12 @@ function sharedOf(pool: Pool): SharedCalls<TellingFunction> {
   return known;
 }
 
+/** Also where there is but one: it must not hold up those that come meanwhile. */
 async function callTogether(
   pool: Pool,
   tenantId: string,
   calls: readonly SharedCall<TellingFunction>[],
 ): Promise<readonly unknown[]> {
-  const [first] = calls;
-  if (first !== undefined && calls.length === 1)
-    return [await callOnce(pool, first.name, { tenantId, text: first.body })];
   const parts = calls.map(({ name, body }, index) => `{"index":${index},"name":"${name}","body":${body}}`);
   const { rows } = await pool.query<{ index: number; answer: unknown }>({
     name: 'ensemble.shared',
@@ -173,30 +171,23 @@ interface EncodedCall {
 async function callAlone(
   pool: Pool,
   name: TellingFunction | QuietFunction,
-  call: EncodedCall,
+  { tenantId, text }: EncodedCall,
 ): Promise<unknown> {
+  const query = {
+    name: `ensemble.${name}`,
+    text: `select ensemble.${name}($1::uuid, $2::jsonb) as answer`,
+    values: [tenantId, text],
+  };
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await callOnce(pool, name, call);
+      const { rows } = await pool.query<{ answer: unknown }>(query);
+      return rows[0]?.answer;
     } catch (error) {
       if (attempt === CALL_ATTEMPTS || !isConflict(error)) throw databaseError(error);
       // The statement left nothing behind; what it collided with is done in a moment.
       await sleep(Math.random() * 5 * 2 ** attempt);
     }
   }
-}
-
-async function callOnce(
-  pool: Pool,
-  name: TellingFunction | QuietFunction,
-  { tenantId, text }: EncodedCall,
-): Promise<unknown> {
-  const { rows } = await pool.query<{ answer: unknown }>({
-    name: `ensemble.${name}`,
-    text: `select ensemble.${name}($1::uuid, $2::jsonb) as answer`,
-    values: [tenantId, text],
-  });
-  return rows[0]?.answer;
 }
 
 export interface FunctionCall {

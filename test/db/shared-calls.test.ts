@@ -109,23 +109,30 @@ describe('functions called at once', () => {
     await expect(plot(repositories, bad)).resolves.toEqual(['run.accepted']);
   });
 
-  test('a run whose row somebody holds does not hold up the others; its own calls wait until they may', async () => {
-    const { repositories, admin } = database;
-    const [held, free] = await Promise.all([accepted(), accepted()]);
-    const holder = await admin.connect();
-    await holder.query('begin');
-    await holder.query('select from ensemble.runs where id = $1 for update', [held]);
-    const order: string[] = [];
-    const open = (runId: string, name: string) =>
-      repositories.agentRuns.open(LOCAL_TENANT_ID, anOpening(runId)).then(({ outcome }) => {
-        order.push(name);
-        return outcome;
-      });
-    const waits = open(held, 'held');
-    await expect(open(free, 'free')).resolves.toBe('open');
-    expect(order).toEqual(['free']);
-    await holder.query('commit');
-    holder.release();
-    await expect(waits).resolves.toBe('open');
-  });
+  test.each([
+    ['together with others', true],
+    ['alone, before others', false],
+  ])(
+    'a call for a run whose row somebody holds, %s, holds nobody up and waits itself',
+    async (_, together) => {
+      const { repositories, admin } = database;
+      const [held, free] = await Promise.all([accepted(), accepted()]);
+      const holder = await admin.connect();
+      await holder.query('begin');
+      await holder.query('select from ensemble.runs where id = $1 for update', [held]);
+      const order: string[] = [];
+      const open = (runId: string, name: string) =>
+        repositories.agentRuns.open(LOCAL_TENANT_ID, anOpening(runId)).then(({ outcome }) => {
+          order.push(name);
+          return outcome;
+        });
+      const waits = open(held, 'held');
+      if (!together) await sleep(50);
+      await expect(open(free, 'free')).resolves.toBe('open');
+      expect(order).toEqual(['free']);
+      await holder.query('commit');
+      holder.release();
+      await expect(waits).resolves.toBe('open');
+    },
+  );
 });
