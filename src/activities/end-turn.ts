@@ -24,12 +24,14 @@ async function close(
   { input, attempt, end }: Ending<Extract<TurnEnd, { result: AgentResult }>>,
 ): Promise<AgentResult> {
   const { result } = end;
-  const closed = await agentRuns.close(input.tenantId, { ...keyOf(input, attempt, end), result });
+  const { ends } = input;
+  const closed = await agentRuns.close(input.tenantId, { ...keyOf(input, attempt, end), result, ends });
   if (closed.outcome === 'fenced') throw fenced();
   // `already`: another attempt closed the row first; its result is the one that counts.
   if (closed.outcome === 'already' && closed.result !== null) return closed.result;
+  if (closed.outcome === 'already') return result;
   // What earlier attempts took is part of what this agent run took.
-  return closed.outcome === 'closed' ? { ...result, usage: closed.usage } : result;
+  return { ...result, usage: closed.usage, runEnded: closed.runEnded };
 }
 
 async function layDown(

@@ -1,6 +1,12 @@
 import { uuidv7 } from 'uuidv7';
 import { AppError } from '../protocol/failures';
-import type { AppendEventsInput, FinishRunInput, SettleAgentInput, SettledAgent } from '../protocol/run';
+import type {
+  AppendEventsInput,
+  FinishRunInput,
+  RunStatus,
+  SettleAgentInput,
+  SettledAgent,
+} from '../protocol/run';
 import type { ActivityDeps } from '.';
 
 /** Closes the row of an execution that is over for the workflow; adopts the result of one that had completed after all. */
@@ -28,12 +34,13 @@ export function createSettleAgent({ repositories, log }: ActivityDeps) {
 }
 
 /**
- * Writes the run's final state, once; what it took, the ledger of model calls knows better than the workflow. Answers
+ * Writes the run's final state, once, and answers how it stands: an agent may have ended it before. What it took, the
+ * ledger of model calls knows better than the workflow. Answers
  * `bus-open` and writes nothing where the run talks and its bus was not closed yet: what was sent before the end is to
  * be in the log, and what comes after it refused.
  */
 export function createFinishRun({ repositories, log }: ActivityDeps) {
-  return async (input: FinishRunInput): Promise<'bus-open' | undefined> => {
+  return async (input: FinishRunInput): Promise<'bus-open' | RunStatus> => {
     const { tenantId, runId, status, failure } = input;
     const end = {
       runId,
@@ -49,7 +56,7 @@ export function createFinishRun({ repositories, log }: ActivityDeps) {
       : runs.finishSilent(tenantId, end));
     if (ended.outcome === 'bus-open') return 'bus-open';
     log.info({ runId, tenant: tenantId, status, code: failure?.code }, 'run ended');
-    return undefined;
+    return ended.status;
   };
 }
 

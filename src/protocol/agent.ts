@@ -102,6 +102,8 @@ export interface AgentResult {
   readonly usage: Usage;
   /** What the plan's predicates ask of the blobs in it: by SHA-256, then by JSON pointer. */
   readonly facts?: { readonly [blob: string]: { readonly [pointer: string]: Json } } | undefined;
+  /** The run's row has ended with it. */
+  readonly runEnded?: true | undefined;
 }
 
 /** A step that finally failed, and what was done instead. `agent` is the agent's name, or the type of a composite step. */

@@ -140,6 +140,8 @@ export interface ExecuteAgentInput {
   readonly attemptsBefore: number;
   /** Events the workflow decided since the last activity returned; appended first, by key. */
   readonly events: readonly NewEvent[];
+  /** The agent's result is the run's, and may end it. */
+  readonly ends?: true;
 }
 
 export interface AgentFactsWanted {

@@ -96,9 +96,10 @@ function looking() {
   return proxyActivities<Activities>({ ...BOOKKEEPING, ...queue, heartbeatTimeout: '5s' });
 }
 
-/** Writes the run's final state, after its bus is closed where it has one. */
-export async function finishRun(end: FinishRunInput): Promise<void> {
-  if ((await local.finishRun(end)) !== 'bus-open') return;
+/** Writes the run's final state, after its bus is closed where it has one. Whether it had been completed before. */
+export async function finishRun(end: FinishRunInput): Promise<boolean> {
+  const first = await local.finishRun(end);
+  if (first !== 'bus-open') return first === 'completed';
   const { closeBus } = proxyActivities<Pick<Activities, 'closeBus'>>({
     ...BOOKKEEPING,
     // Not where agents wait for slots, and not for ever: a bus that cannot be closed holds no result back.
@@ -106,5 +107,5 @@ export async function finishRun(end: FinishRunInput): Promise<void> {
     scheduleToCloseTimeout: '5m',
   });
   await closeBus({ tenantId: end.tenantId, runId: end.runId }).catch(() => undefined);
-  await local.finishRun({ ...end, busClosed: true });
+  return (await local.finishRun({ ...end, busClosed: true })) === 'completed';
 }

@@ -244,6 +244,7 @@ function inputOf(
     maxAttempts: retryOf(step).maxAttempts,
     attemptsBefore: attempts,
     events: run.pendingEvents(),
+    ...(number === 1 && run.endsAt(address) ? { ends: true } : {}),
   };
 }
 
@@ -271,6 +272,7 @@ function completed(
 ): StepOutcome {
   // It was done before it heard that it was not needed: it counts in the bill and nowhere else.
   const wanted = !cancellation.consideredCancelled;
+  run.rowEnded ||= result.runEnded === true;
   run.applyTurn(execution, wanted ? result : { ...result, effects: { context: [] } });
   run.roster.ended(execution.agent, now(), true);
   run.progress.ended(execution, 'completed');

@@ -7,6 +7,7 @@ import type { RunBounds, RunStatus, RunWorkflowInput } from '../protocol/run';
 import { type Facts, joinedFacts } from '../core/facts';
 import { outputsAtOnce } from '../core/plan/bounds';
 import { type FactsWanted, factsWanted } from '../core/plan/facts-wanted';
+import { lastAgentOf } from '../core/plan/last-agent';
 import { Roster } from '../core/roster';
 import type { Decided } from '../core/strategies/strategy';
 import type { Trail } from '../core/trail';
@@ -41,6 +42,8 @@ export class RunState {
   used = 0;
   /** Whether the parent wants to be told of the end. */
   tellsEnd = false;
+  /** Whether an agent has completed the run with its own result. */
+  rowEnded = false;
   readonly shared: RunContext;
   roster: Roster;
   degraded: Degradation[] = [];
@@ -50,6 +53,8 @@ export class RunState {
   readonly bounds: RunBounds;
   /** Values above this become blobs: all that the plan's agents leave must fit into what is carried on. */
   readonly inlineBytes: number;
+  /** The agent whose result is the run's; of a child run there is more to do at the end. */
+  private readonly lastAgent: string | undefined;
   /** What came before each agent that is at work, by its address. */
   readonly trails = new Map<string, Trail>();
   /** Whom to tell that a child run has ended. */
@@ -76,12 +81,18 @@ export class RunState {
     const share = Math.floor(MOST_INLINE_BYTES / outputsAtOnce(input.plan));
     this.inlineBytes = Math.max(LEAST_INLINE_BYTES, Math.min(LIMITS.inlineValueBytes, share));
     this.shared = new RunContext(this);
+    this.lastAgent = input.parent === undefined ? lastAgentOf(input.plan) : undefined;
   }
 
   /** The pinned version of an agent; a plan that was accepted names no other. */
   agent(name: string): AgentVersion {
     const pinned = this.input.agents.find((agent) => agent.name === name);
     return pinned ?? fail('AGENT_UNKNOWN', `The run has no pinned version of agent "${name}"`);
+  }
+
+  /** Whether the run is completed by what this agent brings, and nothing else is to be told with its end. */
+  endsAt(address: string): boolean {
+    return address === this.lastAgent && this.degraded.length === 0;
   }
 
   /** Values of global keys by name; one key where it is asked for. */

@@ -10,7 +10,13 @@ import {
 import type { AgentInfo } from '../protocol/agent';
 import type { ContextBatch, ContextSeen, WriteAnswer } from '../protocol/context';
 import type { Json, Value } from '../protocol/json';
-import type { FinishRunInput, PreviousOutput, RunWorkflowInput, RunWorkflowResult } from '../protocol/run';
+import type {
+  FinishRunInput,
+  PreviousOutput,
+  RunStatus,
+  RunWorkflowInput,
+  RunWorkflowResult,
+} from '../protocol/run';
 import type { Failure } from '../protocol/failures';
 import { ROOT_ADDRESS } from '../core/addresses';
 import { workflowIdOf } from '../core/ids';
@@ -149,18 +155,28 @@ function endOf(outcome: StepOutcome): End {
 
 async function finish(run: RunState, end: End): Promise<RunWorkflowResult> {
   const { tenantId, runId, parent } = run.input;
-  run.setStatus(end.status);
-  run.progress.show();
-  showStatus(end.status);
+  show(run, end.status);
   const { degraded, usage } = run;
   if (run.pendingEvents().length > 20) await run.gate.flush();
-  await finishRun({ tenantId, runId, ...end, degraded, usage, events: run.pendingEvents() });
+  const input = { tenantId, runId, ...end, degraded, usage, events: run.pendingEvents() };
+  const completed = run.rowEnded || (await finishRun(input));
   if (parent !== undefined && run.tellsEnd)
     await getExternalWorkflowHandle(workflowIdOf(parent.runId))
       .signal(childEnded, runId)
       // It will look for itself.
       .catch(() => undefined);
+  if (completed) {
+    // The row is the arbiter here too: what came after its end has not changed it.
+    if (end.status !== 'completed') show(run, 'completed');
+    return { runId, status: 'completed', failure: null };
+  }
   if (end.status === 'cancelled') throw new CancelledFailure('The run was cancelled');
   if (end.failure !== null) fail(end.failure.code, end.failure.message);
   return { runId, status: end.status, failure: end.failure };
+}
+
+function show(run: RunState, status: RunStatus): void {
+  run.setStatus(status);
+  run.progress.show();
+  showStatus(status);
 }

@@ -61,6 +61,8 @@ export interface CloseAgentRun extends AttemptKey {
   /** Its usage is replaced by what the ledger says of all attempts. */
   readonly result: AgentResult;
   readonly events?: readonly NewEvent[] | undefined;
+  /** The result is the run's too, which ends with it unless there is more to be done than to say so. */
+  readonly ends?: true | undefined;
   /** Messages of this member that count as read with the result. */
   readonly read?: readonly number[] | undefined;
   readonly member?: string | undefined;
