@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 /** A call of one function of schema `ensemble`, its body as JSON text. */
 export interface SharedCall<N extends string = string> {
   readonly name: N;
@@ -23,6 +25,13 @@ interface Queue<N extends string> {
 
 /** What waits behind them waits for one commit more. */
 const MOST_CALLS = 50;
+/**
+ * Where a run made several calls at once, how long the next statement waits for more of them, ms: their agents end as they
+ * began, one soon after the other. Each statement locks the run's row, is committed and answered as a whole.
+ */
+const GATHERS_MS = 10;
+/** So many do not wait any longer. */
+const ENOUGH_CALLS = MOST_CALLS / 2;
 /** Larger bodies would hold up what is beside them; `tooLarge` says which. */
 const MOST_CHARS = 64 * 1024;
 
@@ -59,9 +68,15 @@ export class SharedCalls<N extends string> {
       } catch (error) {
         for (const { reject } of calls) reject(error);
       }
+      if (areOfFanOut(calls) && queue.waiting.length < ENOUGH_CALLS) await sleep(GATHERS_MS);
     }
     this.queues.delete(tenantId);
   }
+}
+
+/** Whether some run made more than one of them. They are in the order of runs. */
+function areOfFanOut(calls: readonly { readonly runId: string }[]): boolean {
+  return calls.some(({ runId }, index) => runId === calls[index + 1]?.runId);
 }
 
 /** By run: two processes that lock several runs' rows do it in one order. */

@@ -33,6 +33,23 @@ describe('shared calls', () => {
     ]);
   });
 
+  test('calls of a fan-out wait a moment for those that follow them; calls of several runs do not', async () => {
+    const { sent, call } = recorded();
+    const trickle = async (runs: readonly string[]) => {
+      const calls: Promise<unknown>[] = [];
+      for (const [index, run] of runs.entries()) {
+        calls.push(call('t', run, String(index)));
+        if (index > 0) await sleep(3);
+      }
+      await Promise.all(calls);
+      return sent.splice(0).map((one) => one.length);
+    };
+    const alone = await trickle(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']);
+    const fanOut = await trickle(Array.from({ length: 8 }, () => 'a'));
+    expect(fanOut.reduce((a, b) => a + b)).toBe(8);
+    expect(fanOut.length).toBeLessThan(alone.length);
+  });
+
   test('tenants share nothing, and a failure is that of its own statement', async () => {
     const { sent, call } = recorded();
     const fails = [call('t', 'a', 'broken'), call('t', 'a', '1')];
