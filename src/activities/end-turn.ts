@@ -28,8 +28,7 @@ async function close(
   const closed = await agentRuns.close(input.tenantId, { ...keyOf(input, attempt, end), result, ends });
   if (closed.outcome === 'fenced') throw fenced();
   // `already`: another attempt closed the row first; its result is the one that counts.
-  if (closed.outcome === 'already' && closed.result !== null) return closed.result;
-  if (closed.outcome === 'already') return result;
+  if (closed.outcome === 'already') return closed.result ?? result;
   // What earlier attempts took is part of what this agent run took.
   return { ...result, usage: closed.usage, runEnded: closed.runEnded };
 }

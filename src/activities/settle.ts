@@ -35,9 +35,8 @@ export function createSettleAgent({ repositories, log }: ActivityDeps) {
 
 /**
  * Writes the run's final state, once, and answers how it stands: an agent may have ended it before. What it took, the
- * ledger of model calls knows better than the workflow. Answers
- * `bus-open` and writes nothing where the run talks and its bus was not closed yet: what was sent before the end is to
- * be in the log, and what comes after it refused.
+ * ledger of model calls knows better than the workflow. Answers `bus-open` and writes nothing where the run talks and its
+ * bus was not closed yet: what was sent before the end is to be in the log, and what comes after it refused.
  */
 export function createFinishRun({ repositories, log }: ActivityDeps) {
   return async (input: FinishRunInput): Promise<'bus-open' | RunStatus> => {

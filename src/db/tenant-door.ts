@@ -18,6 +18,7 @@ const TELLING = [
   'open_agent_run',
   'close_agent_run',
   'close_agent_run_with_reading',
+  'close_last_agent_run',
   'lay_down_agent_run',
   'fail_attempt',
   'settle_agent_run',

@@ -96,7 +96,7 @@ function looking() {
   return proxyActivities<Activities>({ ...BOOKKEEPING, ...queue, heartbeatTimeout: '5s' });
 }
 
-/** Writes the run's final state, after its bus is closed where it has one. Whether it had been completed before. */
+/** Writes the run's final state, after its bus is closed where it has one. Whether it is completed, by this or before. */
 export async function finishRun(end: FinishRunInput): Promise<boolean> {
   const first = await local.finishRun(end);
   if (first !== 'bus-open') return first === 'completed';

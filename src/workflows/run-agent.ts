@@ -272,8 +272,8 @@ function completed(
 ): StepOutcome {
   // It was done before it heard that it was not needed: it counts in the bill and nowhere else.
   const wanted = !cancellation.consideredCancelled;
-  run.rowEnded ||= result.runEnded === true;
   run.applyTurn(execution, wanted ? result : { ...result, effects: { context: [] } });
+  run.rowEnded ||= result.runEnded === true;
   run.roster.ended(execution.agent, now(), true);
   run.progress.ended(execution, 'completed');
   return { type: 'done', output: result.output, leaves: leavesOf(step, result.output) };

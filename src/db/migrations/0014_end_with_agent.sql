@@ -1,48 +1,26 @@
--- As in 0007, but that the result of an agent which `ends` its run completes the run with it, in the same transaction, where
--- nothing is left that only the workflow could do: no context that it would change and tell of, no bus that it would close.
-create or replace function ensemble.close_agent_run(p_tenant uuid, p jsonb) returns jsonb
+-- Closes an agent run whose result is the run's too, and completes the run with it, in the same transaction, where nothing is
+-- left that only the workflow could do: no context that it would change and tell of, no bus that it would close.
+create function ensemble.close_last_agent_run(p_tenant uuid, p jsonb) returns jsonb
 language plpgsql as $$
 declare
-  v_attempt constant integer := (p->>'attempt')::integer;
-  v_id constant uuid := (p->>'agentRunId')::uuid;
-  v_run constant uuid := (p->>'runId')::uuid;
-  v_row ensemble.agent_runs;
-  v_usage jsonb := p->'result'->'usage';
-  v_ends boolean;
+  v_closed constant jsonb := ensemble.close_agent_run(p_tenant, p);
+  v_ended jsonb;
 begin
-  perform ensemble.enter_tenant(p_tenant);
-  if v_attempt > 1 or (v_usage->>'modelCalls')::integer > 0 then
-    v_usage := ensemble.usage_of(p_tenant, v_run, v_id);
+  if v_closed->>'outcome' <> 'closed' or p->'result'->'effects'->'context' <> '[]' or exists (
+    select from ensemble.context_writes
+     where tenant_id = p_tenant and agent_run_id = (p->>'agentRunId')::uuid
+  ) then
+    return v_closed;
   end if;
-  update ensemble.agent_runs
-     set status = 'completed', result = p->'result' || jsonb_build_object('usage', v_usage), usage = v_usage,
-         token_hash = null, ended_at = clock_timestamp(), updated_at = clock_timestamp()
-   where tenant_id = p_tenant and id = v_id and run_id = v_run
-     and attempt = v_attempt and token_hash = p->>'tokenHash' and status = 'running'
-  returning * into v_row;
-  if found then
-    perform ensemble.append_events(p_tenant, v_run, coalesce(p->'events', '[]') || jsonb_build_array(
-      ensemble.agent_event(v_row, 'completed', 'agent.completed',
-        jsonb_build_object('attempt', v_row.attempt, 'usage', v_usage))));
-    v_ends := (p->>'ends')::boolean is true and v_row.result->'effects'->'context' = '[]'
-      and not exists (select from ensemble.context_writes where tenant_id = p_tenant and agent_run_id = v_id)
-      and not exists (select from ensemble.buses where tenant_id = p_tenant and run_id = v_run);
-    if v_ends then
-      perform ensemble.finish_run(p_tenant, jsonb_build_object(
-        'runId', v_run, 'status', 'completed', 'result', v_row.result->'output', 'failure', null,
-        'degraded', jsonb_build_array(), 'events', jsonb_build_array()));
-    end if;
-    return jsonb_build_object('outcome', 'closed', 'usage', v_usage)
-      || case when v_ends then jsonb_build_object('runEnded', true) else '{}' end;
-  end if;
-
-  select * into v_row from ensemble.agent_runs where tenant_id = p_tenant and id = v_id and run_id = v_run;
-  if not found or v_row.status = 'running' then
-    return jsonb_build_object('outcome', 'fenced');
-  end if;
-  return ensemble.closed_answer('already', v_row);
+  v_ended := ensemble.finish_silent_run(p_tenant, jsonb_build_object(
+    'runId', p->>'runId', 'status', 'completed', 'result', p->'result'->'output', 'failure', null,
+    'degraded', jsonb_build_array(), 'events', jsonb_build_array()));
+  return v_closed
+    || case v_ended->>'outcome' when 'finished' then jsonb_build_object('runEnded', true) else '{}' end;
 end
 $$;--> statement-breakpoint
+revoke execute on function ensemble.close_last_agent_run(uuid, jsonb) from public;--> statement-breakpoint
+grant execute on function ensemble.close_last_agent_run(uuid, jsonb) to ensemble_app;--> statement-breakpoint
 
 -- As in 0013, but that work which is done is answered where the run is over too: the agent may have ended it.
 create or replace function ensemble.open_agent_run(p_tenant uuid, p jsonb) returns jsonb

@@ -116,9 +116,11 @@ export function createAgentRuns(pool: Pool) {
       return knownRun(parseStored(OpenAnswer, answer), opening.runId);
     },
 
-    async close(tenantId: string, closing: CloseAgentRun): Promise<CloseOutcome> {
-      const close = closing.read === undefined ? 'close_agent_run' : 'close_agent_run_with_reading';
-      return parseStored(CloseAnswer, await callFunction(pool, close, { tenantId, body: closing }));
+    async close(tenantId: string, { ends, ...body }: CloseAgentRun): Promise<CloseOutcome> {
+      const alone = ends === true ? 'close_last_agent_run' : 'close_agent_run';
+      // Who has read has a bus, which is to be closed before the run ends.
+      const close = body.read === undefined ? alone : 'close_agent_run_with_reading';
+      return parseStored(CloseAnswer, await callFunction(pool, close, { tenantId, body }));
     },
 
     /** Ends a turn whose agent lies down; the row stays open for the next one. */
