@@ -13,6 +13,7 @@ import { selectProvider } from '../src/llm/factory';
 import { AgentManifest } from '../src/protocol/agent';
 import { Cleanup } from '../src/runtime/cleanup';
 import { startEmbedded } from '../src/runtime/embedded';
+import { TolerantWorker } from '../src/runtime/tolerant-worker';
 import { withShortStacks } from '../src/runtime/short-stacks';
 import { connectClient, temporalTarget } from '../src/runtime/temporal';
 import { createWorker } from '../src/runtime/worker';
@@ -36,7 +37,10 @@ class NoopAgent extends BaseAgent<string> {
 export interface Rig extends AsyncDisposable {
   readonly client: EnsembleClient;
   readonly temporal: Client;
+  /** Of a bare worker as the SDK makes it. */
   readonly bareQueue: string;
+  /** Of a bare worker of our class, which calls workflow code as ours does. */
+  readonly alikeQueue: string;
   readonly databaseAdminUrl: string;
   /** Where its servers are. */
   readonly environment: Environment;
@@ -50,7 +54,7 @@ export async function startRig(
   await using cleanup = new Cleanup();
   const { environment, databaseAdminUrl, temporalAddress } = await startServers(log, cleanup);
   await startOurs(environment, agents, cleanup);
-  const bareQueue = await startBare(temporalAddress, cleanup);
+  const [bareQueue, alikeQueue] = await startBare(temporalAddress, cleanup);
   const temporal = await connectClient(temporalTarget(environment));
   cleanup.defer(() => temporal.connection.close());
   const client = cleanup.use(await createClient({ environment }));
@@ -59,6 +63,7 @@ export async function startRig(
     client,
     temporal,
     bareQueue,
+    alikeQueue,
     databaseAdminUrl,
     environment,
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
@@ -120,24 +125,26 @@ export async function startOurs(
   runUntilDisposed(worker, cleanup);
 }
 
-async function startBare(address: string, cleanup: Cleanup): Promise<string> {
+async function startBare(address: string, cleanup: Cleanup): Promise<[string, string]> {
   const connection = await NativeConnection.connect({ address });
   cleanup.defer(() => connection.close());
-  const taskQueue = 'bare';
   const workflowBundle = await bundleWorkflowCode({
     workflowsPath: require.resolve('./bare-workflows'),
     logger: new DefaultLogger('ERROR'),
   });
   const options = {
     connection,
-    taskQueue,
     workflowBundle,
     activities: { noop: async (input: string) => input },
     maxConcurrentActivityTaskExecutions: 100,
   };
-  const worker = await withShortStacks(() => Worker.create(options));
-  runUntilDisposed(worker, cleanup);
-  return taskQueue;
+  const [bare, alike] = ['bare', 'alike'] as const;
+  runUntilDisposed(await withShortStacks(() => Worker.create({ ...options, taskQueue: bare })), cleanup);
+  runUntilDisposed(
+    await withShortStacks(() => TolerantWorker.create({ ...options, taskQueue: alike })),
+    cleanup,
+  );
+  return [bare, alike];
 }
 
 function runUntilDisposed(worker: { run(): Promise<void>; shutdown(): void }, cleanup: Cleanup): void {

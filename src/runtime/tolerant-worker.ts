@@ -1,6 +1,6 @@
-import { Worker } from '@temporalio/worker';
+import { UnwatchedWorker } from './unwatched-worker';
 
-type Handle = Worker['handleActivation'];
+type Handle = UnwatchedWorker['handleActivation'];
 
 /**
  * A worker to which a reference to external storage is one more payload of unknown encoding.
@@ -8,7 +8,7 @@ type Handle = Worker['handleActivation'];
  * There is no such storage here, and the SDK refuses a reference in any payload or header before a converter is asked:
  * anybody's single signal would fail the workflow task for ever, even one that no handler wants.
  */
-export class TolerantWorker extends Worker {
+export class TolerantWorker extends UnwatchedWorker {
   protected override handleActivation(...args: Parameters<Handle>): ReturnType<Handle> {
     forgetMessageTypes(args[1].activation.jobs);
     return super.handleActivation(...args);

@@ -35,12 +35,6 @@ export async function createWorker(setup: WorkerSetup): Promise<RunnableWorker> 
   return runnable([worker, bus], cleanup.move(), about);
 }
 
-/**
- * A bus that nobody served may find 10,000 signals in one workflow task, and the SDK writes down where every promise of
- * each was made: on a slow machine its own limit, 5 s, would fail that task for ever. It takes this and does not list it.
- */
-const PATIENCE = { isolateExecutionTimeout: '30s' };
-
 function workerOptions(
   config: Config,
   target: TemporalTarget,
@@ -52,7 +46,6 @@ function workerOptions(
     dataConverter,
     interceptors: { activity: [logAttributes] },
     maxConcurrentActivityTaskExecutions: config.ENSEMBLE_MAX_CONCURRENT_AGENTS,
-    ...PATIENCE,
     // Cancellation comes back with heartbeats; the SDK alone would send one every 12 s.
     maxHeartbeatThrottleInterval: '3s',
     shutdownGraceTime: config.ENSEMBLE_SHUTDOWN_GRACE_MS,
