@@ -3,7 +3,13 @@ import type { AgentResult } from '../protocol/agent';
 import { AppError } from '../protocol/failures';
 import type { AgentRest, NewRest } from '../protocol/rest';
 import type { ExecuteAgentInput } from '../protocol/run';
+import type { AheadOpenings } from './opened-ahead';
 import type { Attempt, TurnEnd } from './run-turn';
+
+interface EndDeps {
+  readonly repositories: Repositories;
+  readonly ahead: AheadOpenings;
+}
 
 interface Ending<E> {
   readonly input: ExecuteAgentInput;
@@ -12,29 +18,33 @@ interface Ending<E> {
 }
 
 /** Stores what a turn came to, once, if the attempt still holds its row. Throws ATTEMPT_FENCED. */
-export function endTurn(
-  repositories: Repositories,
-  { end, ...rest }: Ending<TurnEnd>,
-): Promise<AgentResult | AgentRest> {
-  return 'rest' in end ? layDown(repositories, { end, ...rest }) : close(repositories, { end, ...rest });
+export function endTurn(deps: EndDeps, { end, ...rest }: Ending<TurnEnd>): Promise<AgentResult | AgentRest> {
+  return 'rest' in end ? layDown(deps, { end, ...rest }) : close(deps, { end, ...rest });
 }
 
 async function close(
-  { agentRuns }: Repositories,
+  { repositories: { agentRuns }, ahead }: EndDeps,
   { input, attempt, end }: Ending<Extract<TurnEnd, { result: AgentResult }>>,
 ): Promise<AgentResult> {
   const { result } = end;
   const { ends } = input;
-  const closed = await agentRuns.close(input.tenantId, { ...keyOf(input, attempt, end), result, ends });
+  const next = ahead.propose(input.next);
+  const closed = await agentRuns.close(input.tenantId, {
+    ...keyOf(input, attempt, end),
+    result,
+    ends,
+    next,
+  });
   if (closed.outcome === 'fenced') throw fenced();
   // `already`: another attempt closed the row first; its result is the one that counts.
   if (closed.outcome === 'already') return closed.result ?? result;
+  if (next !== undefined && closed.openedNext === true) ahead.keep(input.runId, next);
   // What earlier attempts took is part of what this agent run took.
   return { ...result, usage: closed.usage, runEnded: closed.runEnded };
 }
 
 async function layDown(
-  { agentRuns }: Repositories,
+  { repositories: { agentRuns } }: EndDeps,
   { input, attempt, end }: Ending<Extract<TurnEnd, { rest: NewRest }>>,
 ): Promise<AgentResult | AgentRest> {
   const { rest } = end;

@@ -1,4 +1,3 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { activityInfo, Context } from '@temporalio/activity';
 import { uuidv7 } from 'uuidv7';
 import type { AgentResult } from '../protocol/agent';
@@ -11,6 +10,7 @@ import { applicationFailure, cancellation, failureFrom, isCancelled } from './ag
 import type { ContextOutbox } from './context-outbox';
 import type { ContextReader, PreviousReader } from './context-reader';
 import { endTurn } from './end-turn';
+import { type AheadOpenings, newTokenHash, workerIdentity } from './opened-ahead';
 import type { AgentResolver } from './resolve-agent';
 import { runTurn, type Attempt } from './run-turn';
 import type { TokenBatcher } from './token-batcher';
@@ -21,11 +21,13 @@ export interface ExecuteDeps extends ActivityDeps {
   readonly resolveAgent: AgentResolver;
   readonly tokens: TokenBatcher;
   readonly readPrevious: PreviousReader;
+  readonly ahead: AheadOpenings;
 }
 
 /** One attempt of one agent execution: opens the row, lets the agent work, closes the row with everything it did. */
 export function createExecuteAgent(deps: ExecuteDeps) {
   return async (input: ExecuteAgentInput): Promise<AgentResult | AgentRest> => {
+    using _ = deps.ahead.enter();
     const opened = await open(deps, input);
     if ('stored' in opened) return opened.stored;
     try {
@@ -39,13 +41,19 @@ export function createExecuteAgent(deps: ExecuteDeps) {
 }
 
 async function open(
-  { repositories }: ExecuteDeps,
+  { repositories, ahead }: ExecuteDeps,
   input: ExecuteAgentInput,
 ): Promise<Attempt | { readonly stored: AgentResult | AgentRest }> {
   const info = activityInfo();
-  // Issued here and never part of any input or result, so no history ever holds it.
-  const tokenHash = createHash('sha256').update(randomBytes(32)).digest('hex');
+  const first = info.attempt === 1 && input.attemptsBefore === 0;
+  const tokenHash = newTokenHash();
   reach('open.before');
+  const attempt = ahead.take(input);
+  // Decisions that ride along are to be in the log before the agent begins.
+  if (attempt !== undefined && first && input.events.length === 0) {
+    reach('open.after');
+    return attempt;
+  }
   const opened = await repositories.agentRuns.open(input.tenantId, {
     runId: input.runId,
     candidateId: uuidv7(),
@@ -53,6 +61,7 @@ async function open(
     agent: input.agent.name,
     version: input.agent.version,
     activityAttempt: info.attempt,
+    first,
     scheduledAtMs: info.scheduledTimestampMs,
     turn: input.turn,
     tokenHash,
@@ -90,7 +99,7 @@ async function work(
   const { agent, model } = await deps.resolveAgent(input);
   const end = await runTurn({ ...deps, model }, { input, attempt, agent });
   reach('close.before');
-  const ended = await endTurn(deps.repositories, { input, attempt, end });
+  const ended = await endTurn(deps, { input, attempt, end });
   reach('close.after');
   return ended;
 }
@@ -132,8 +141,4 @@ async function recordFailure(deps: ExecuteDeps, { input, attempt, error }: Faile
     log.warn({ err: unrecorded }, 'a failed attempt could not be recorded at once');
   }
   return cancelled && failure.code === 'RUN_CANCELLED' ? error : applicationFailure(failure, reason);
-}
-
-function workerIdentity(): string {
-  return Context.current().info.taskQueue + '@' + String(process.pid);
 }

@@ -31,6 +31,7 @@ import { createAgentResolver } from './resolve-agent';
 import { type BusKey, createRouteMessages } from './route-messages';
 import { createAppendEvents, createFinishRun, createSettleAgent } from './settle';
 import { createStoreValues } from './stored-values';
+import { AheadOpenings } from './opened-ahead';
 import { TokenBatcher } from './token-batcher';
 
 /** What the activities are built over. */
@@ -47,6 +48,8 @@ export interface ActivityDeps {
   readonly log: Logger;
   /** What this worker opens to tools. */
   readonly host: ToolHost;
+  /** How many activities the worker runs at once. */
+  readonly slots: number;
 }
 
 const HEARTBEAT_EVERY_MS = 1_000;
@@ -59,6 +62,7 @@ export const createActivities = (deps: ActivityDeps) => ({
     contextOutbox: new ContextOutbox(deps.client),
     resolveAgent: createAgentResolver(deps),
     tokens: new TokenBatcher(deps),
+    ahead: new AheadOpenings(deps.slots),
     readPrevious: createPreviousReader(deps.client),
   }),
   settleAgent: (input: SettleAgentInput) => createSettleAgent(deps)(input),

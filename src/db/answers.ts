@@ -131,7 +131,12 @@ export const OpenAnswer = z.discriminatedUnion('outcome', [
 ]);
 
 export const CloseAnswer = z.discriminatedUnion('outcome', [
-  z.object({ outcome: z.literal('closed'), usage: StoredUsage, runEnded: z.literal(true).optional() }),
+  z.object({
+    outcome: z.literal('closed'),
+    usage: StoredUsage,
+    runEnded: z.literal(true).optional(),
+    openedNext: z.literal(true).optional(),
+  }),
   z.object({ outcome: z.literal('already'), ...closedRow }),
   fenced,
 ]);

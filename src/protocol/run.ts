@@ -111,6 +111,13 @@ export interface PreviousOutput {
 }
 
 /** Input of the `executeAgent` activity: references and deltas only. */
+/** Which agent follows another, for certain, once that has brought a result. */
+export interface NextAgent {
+  readonly address: string;
+  readonly agent: string;
+  readonly version: string;
+}
+
 export interface ExecuteAgentInput {
   readonly tenantId: string;
   readonly projectId: string;
@@ -142,6 +149,8 @@ export interface ExecuteAgentInput {
   readonly events: readonly NewEvent[];
   /** The agent's result is the run's, and may end it. */
   readonly ends?: true;
+  /** Whom the closing of its row may open as well. */
+  readonly next?: NextAgent;
 }
 
 export interface AgentFactsWanted {

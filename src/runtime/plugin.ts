@@ -14,6 +14,9 @@ export interface EnsemblePluginOptions {
   readonly log?: Logger;
 }
 
+/** What a worker has that names no number. */
+const SDK_SLOTS = 100;
+
 /**
  * Mounts the worker part in somebody's own Temporal worker, beside their workflows and activities. Their workflows file
  * re-exports ours: `export * from 'ensemble/workflows'`. Runs are started on that worker's task queue where the client's
@@ -30,7 +33,12 @@ export class EnsemblePlugin implements WorkerPlugin, BundlerPlugin {
     const config = loadConfig({ ...environment, ENSEMBLE_TASK_QUEUE: options.taskQueue });
     const { ENSEMBLE_LOG_LEVEL: level, ENSEMBLE_LOG_FORMAT: format } = config;
     const log = this.options.log ?? createLogger({ level, format });
-    this.parts = await createWorkerParts({ config, environment, log });
+    this.parts = await createWorkerParts({
+      config,
+      environment,
+      log,
+      slots: options.maxConcurrentActivityTaskExecutions ?? SDK_SLOTS,
+    });
     const { activities } = this.parts;
     const taken = Object.keys(activities).filter((name) => Object.hasOwn(options.activities ?? {}, name));
     if (taken.length > 0)

@@ -26,6 +26,8 @@ export interface WorkerSetup {
   readonly agents?: LoadedAgents;
   /** Instead of the provider that the configuration selects. */
   readonly model?: Selection;
+  /** How many activities the worker runs at once, where it is not ours. */
+  readonly slots?: number;
 }
 
 /** What a worker's owner should tell people. */
@@ -89,6 +91,7 @@ export async function createWorkerParts(setup: WorkerSetup): Promise<WorkerParts
       client,
       log,
       host: toolHost(config),
+      slots: setup.slots ?? config.ENSEMBLE_MAX_CONCURRENT_AGENTS,
     }),
     client,
     target,

@@ -224,6 +224,7 @@ function inputOf(
   const agent = run.agent(step.agent);
   const { previous, earlier } = latestOf(trail);
   const wanted = { output: factsWantedAt(run.wanted, address), context: run.wanted.context };
+  const next = run.nextAfter(address);
   const wantsFacts = wanted.output.length > 0 || Object.keys(wanted.context).length > 0;
   return {
     tenantId,
@@ -245,6 +246,7 @@ function inputOf(
     attemptsBefore: attempts,
     events: run.pendingEvents(),
     ...(number === 1 && run.endsAt(address) ? { ends: true } : {}),
+    ...(next === undefined ? {} : { next }),
   };
 }
 

@@ -3,11 +3,12 @@ import type { EventType, NewEvent } from '../protocol/event';
 import type { Json, JsonObject, Value } from '../protocol/json';
 import type { AgentRest } from '../protocol/rest';
 import { LIMITS } from '../protocol/limits';
-import type { RunBounds, RunStatus, RunWorkflowInput } from '../protocol/run';
+import type { NextAgent, RunBounds, RunStatus, RunWorkflowInput } from '../protocol/run';
 import { type Facts, joinedFacts } from '../core/facts';
 import { outputsAtOnce } from '../core/plan/bounds';
 import { type FactsWanted, factsWanted } from '../core/plan/facts-wanted';
 import { lastAgentOf } from '../core/plan/last-agent';
+import { type Follower, followersOf } from '../core/plan/next-agent';
 import { Roster } from '../core/roster';
 import type { Decided } from '../core/strategies/strategy';
 import type { Trail } from '../core/trail';
@@ -55,6 +56,7 @@ export class RunState {
   readonly inlineBytes: number;
   /** The agent whose result is the run's; of a child run there is more to do at the end. */
   private readonly lastAgent: string | undefined;
+  private readonly followers: ReadonlyMap<string, Follower>;
   /** What came before each agent that is at work, by its address. */
   readonly trails = new Map<string, Trail>();
   /** Whom to tell that a child run has ended. */
@@ -81,6 +83,7 @@ export class RunState {
     const share = Math.floor(MOST_INLINE_BYTES / outputsAtOnce(input.plan));
     this.inlineBytes = Math.max(LEAST_INLINE_BYTES, Math.min(LIMITS.inlineValueBytes, share));
     this.shared = new RunContext(this);
+    this.followers = followersOf(input.plan);
     this.lastAgent = input.parent === undefined ? lastAgentOf(input.plan) : undefined;
   }
 
@@ -93,6 +96,14 @@ export class RunState {
   /** Whether the run is completed by what this agent brings, and nothing else is to be told with its end. */
   endsAt(address: string): boolean {
     return address === this.lastAgent && this.degraded.length === 0;
+  }
+
+  /** Whom the run goes on with after the agent at this address, if that completes. */
+  nextAfter(address: string): NextAgent | undefined {
+    const follower = this.followers.get(address);
+    if (follower === undefined || this.used >= this.bounds.executions) return undefined;
+    const { name, version } = this.agent(follower.step.agent);
+    return { address: follower.address, agent: name, version };
   }
 
   /** Values of global keys by name; one key where it is asked for. */

@@ -37,6 +37,8 @@ export interface OpenAgentRun extends AgentRunKey {
   /** With `activityAttempt`: which of two openings is the younger. */
   readonly scheduledAtMs: number;
   readonly activityAttempt: number;
+  /** No earlier attempt at it can have begun: one that was opened ahead is taken over as it is. */
+  readonly first?: boolean | undefined;
   /** From 1, which is also what holds where it is left out. */
   readonly turn?: number | undefined;
   /** Hash of the token that this attempt alone holds: the same opening sent twice with it is one. */
@@ -45,6 +47,9 @@ export interface OpenAgentRun extends AgentRunKey {
   /** Decisions of the workflow; appended first. */
   readonly events: readonly NewEvent[];
 }
+
+/** An opening whose activity is not there yet. */
+export type OpenedAhead = Omit<AgentRunKey, 'runId'> & Pick<OpenAgentRun, 'tokenHash' | 'worker'>;
 
 /** Proof that an attempt holds its agent run. */
 export interface AttemptKey {
@@ -63,6 +68,8 @@ export interface CloseAgentRun extends AttemptKey {
   readonly events?: readonly NewEvent[] | undefined;
   /** The result is the run's too, which ends with it unless there is more to be done than to say so. */
   readonly ends?: true | undefined;
+  /** The agent run to open with it, unless the result changes the context. */
+  readonly next?: OpenedAhead | undefined;
   /** Messages of this member that count as read with the result. */
   readonly read?: readonly number[] | undefined;
   readonly member?: string | undefined;
