@@ -18,40 +18,31 @@ export const overhead: Benchmark = {
 };
 
 async function sequential(rig: Rig, log: (line: string) => void): Promise<Figure[]> {
-  const ours: number[] = [];
-  const bare: number[] = [];
-  const alike: number[] = [];
-  let events = 0;
-  let bareEvents = 0;
-  const contenders = [
-    { times: ours, run: () => runOurs(rig) },
-    { times: bare, run: () => runBare(rig, rig.bareQueue) },
-    { times: alike, run: () => runBare(rig, rig.alikeQueue) },
-  ];
-  for (let round = 0; round < WARM_UP + ROUNDS; round += 1) {
-    const order = round % 2 === 0 ? contenders : contenders.toReversed();
-    for (const { run, times } of order) {
-      const [ms, workflowId] = await timed(run);
-      if (round < WARM_UP) continue;
-      times.push(ms);
-      if (times === ours) events = await historyLength(rig, workflowId);
-      if (times === bare) bareEvents = await historyLength(rig, workflowId);
+  const contender = (run: () => Promise<string>) => ({ run, times: new Array<number>(), workflowId: '' });
+  const ours = contender(() => runOurs(rig));
+  const bare = contender(() => runBare(rig, rig.bareQueue));
+  const alike = contender(() => runBare(rig, rig.alikeQueue));
+  const contenders = [ours, bare, alike];
+  for (let round = 0; round < WARM_UP + ROUNDS; round += 1)
+    for (const one of round % 2 === 0 ? contenders : contenders.toReversed()) {
+      const [ms, workflowId] = await timed(one.run);
+      one.workflowId = workflowId;
+      if (round >= WARM_UP) one.times.push(ms);
     }
-  }
-  const ratioTo = (reference: readonly number[]): number =>
-    median(ours.map((ms, i) => ms / (reference[i] ?? Number.NaN)));
+  const ratioTo = (reference: typeof bare): number =>
+    median(ours.times.map((ms, i) => ms / (reference.times[i] ?? Number.NaN)));
   log(
-    `  sequential   ours ${median(ours).toFixed(0)} ms, bare ${median(bare).toFixed(0)} ms, median ratio of pairs ${ratioTo(bare).toFixed(3)}`,
+    `  sequential   ours ${median(ours.times).toFixed(0)} ms, bare ${median(bare.times).toFixed(0)} ms, median ratio of pairs ${ratioTo(bare).toFixed(3)}`,
   );
   log(
-    `               bare in a worker of our class ${median(alike).toFixed(0)} ms, median ratio of pairs ${ratioTo(alike).toFixed(3)}`,
+    `               bare in a worker of our class ${median(alike.times).toFixed(0)} ms, median ratio of pairs ${ratioTo(alike).toFixed(3)}`,
   );
   return [
     {
       ...figure({
         name: 'overhead.sequential',
-        ours: median(ours),
-        reference: median(bare),
+        ours: median(ours.times),
+        reference: median(bare.times),
         unit: `ms per ${AGENTS}`,
         target: 'ratio <= 1.25',
       }),
@@ -59,8 +50,8 @@ async function sequential(rig: Rig, log: (line: string) => void): Promise<Figure
     },
     figure({
       name: 'overhead.events_per_agent',
-      ours: events / AGENTS,
-      reference: bareEvents / AGENTS,
+      ours: (await historyLength(rig, ours.workflowId)) / AGENTS,
+      reference: (await historyLength(rig, bare.workflowId)) / AGENTS,
       unit: 'history events',
       target: 'ours <= 7',
     }),

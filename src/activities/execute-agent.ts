@@ -46,7 +46,6 @@ async function open(
 ): Promise<Attempt | { readonly stored: AgentResult | AgentRest }> {
   const info = activityInfo();
   const first = info.attempt === 1 && input.attemptsBefore === 0;
-  const tokenHash = newTokenHash();
   reach('open.before');
   const attempt = ahead.take(input);
   // Decisions that ride along are to be in the log before the agent begins.
@@ -54,6 +53,7 @@ async function open(
     reach('open.after');
     return attempt;
   }
+  const tokenHash = newTokenHash();
   const opened = await repositories.agentRuns.open(input.tenantId, {
     runId: input.runId,
     candidateId: uuidv7(),

@@ -1,7 +1,7 @@
 import { countsOf } from '../support/kills/history';
 import { setStage, type Stage } from '../support/kills/stage';
 import { expectOneStory } from '../support/kills/story';
-import { until } from '../support/kills/until';
+import { struckRun } from '../support/kills/struck-run';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -15,14 +15,8 @@ const plan = {
 };
 
 /** The second time: the run's last agent. */
-async function runStruckAt(point: string, signal: 'SIGKILL' | 'SIGSTOP') {
-  const queue = `last-${point}-${crypto.randomUUID()}`;
-  const worker = stage.worker({ strike: { point, nth: 2, signal } });
-  await worker.serve(queue);
-  const { runId } = await stage.start(queue, { task: 'End', plan });
-  await until(() => stage.ledger.of(queue).some((note) => note.struck === point));
-  return { queue, runId, worker };
-}
+const runStruckAt = (point: string, signal: 'SIGKILL' | 'SIGSTOP') =>
+  struckRun(stage, { point, nth: 2, signal }, plan);
 
 test('a run ends with its last agent: no activity of its own tells of it', async () => {
   const queue = `last-${crypto.randomUUID()}`;

@@ -1,6 +1,6 @@
 import { setStage, type Stage } from '../support/kills/stage';
 import { expectOneStory } from '../support/kills/story';
-import { until } from '../support/kills/until';
+import { struckRun } from '../support/kills/struck-run';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -22,14 +22,8 @@ async function rowsOf(runId: string): Promise<readonly (readonly [string, number
   return rows.map((row) => [row.status, row.attempt, row.activity_attempt > 0] as const);
 }
 
-async function runStruckAt(point: string, nth: number, signal: 'SIGKILL' | 'SIGSTOP') {
-  const queue = `next-${point}-${crypto.randomUUID()}`;
-  const worker = stage.worker({ strike: { point, nth, signal } });
-  await worker.serve(queue);
-  const { runId } = await stage.start(queue, { task: 'Next', plan });
-  await until(() => stage.ledger.of(queue).some((note) => note.struck === point));
-  return { queue, runId, worker };
-}
+const runStruckAt = (point: string, nth: number, signal: 'SIGKILL' | 'SIGSTOP') =>
+  struckRun(stage, { point, nth, signal }, plan);
 
 test('after the first, each agent of a sequence is opened by the closing of the one before it', async () => {
   const queue = `next-${crypto.randomUUID()}`;

@@ -1,11 +1,9 @@
-import { symlinkSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { NativeConnection } from '@temporalio/worker';
-import { bundleWorkflows } from '../../src/runtime/bundle';
 import { Silence } from '../../src/runtime/silence';
 import { temporalTarget } from '../../src/runtime/temporal';
 import { UnwatchedWorker } from '../../src/runtime/unwatched-worker';
-import { startTeam, temporaryFolder } from '../support/team';
+import { bundled } from '../support/bundled';
+import { startTeam } from '../support/team';
 
 const WORKFLOWS = `
 exports.brief = async () => 'done';
@@ -18,13 +16,10 @@ class ImpatientWorker extends UnwatchedWorker {
 
 test('workflow code that never yields ends its worker, and only then', async () => {
   await using team = await startTeam([]);
-  using folder = temporaryFolder('silent');
-  symlinkSync(resolve('node_modules'), join(folder.path, 'node_modules'));
-  writeFileSync(join(folder.path, 'workflows.js'), WORKFLOWS);
   const connection = await NativeConnection.connect(temporalTarget(team.environment).connectionOptions);
   const taskQueue = `silent-${crypto.randomUUID()}`;
-  const code = await bundleWorkflows(join(folder.path, 'workflows.js'));
-  const worker = await ImpatientWorker.create({ connection, taskQueue, workflowBundle: { code } });
+  const workflowBundle = await bundled(WORKFLOWS);
+  const worker = await ImpatientWorker.create({ connection, taskQueue, workflowBundle });
   const running = worker.run().then(
     () => 'ended',
     (error: unknown) => String(error),

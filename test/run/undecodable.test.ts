@@ -1,19 +1,17 @@
-import { symlinkSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { NativeConnection } from '@temporalio/worker';
 import type { Json } from '../../src/protocol/json';
 import { STEP_TYPES } from '../../src/protocol/plan';
 import { isUndecodable } from '../../src/protocol/undecodable';
-import { bundleWorkflows } from '../../src/runtime/bundle';
 import { dataConverter } from '../../src/runtime/data-converter';
 import { temporalTarget } from '../../src/runtime/temporal';
 import { TolerantWorker } from '../../src/runtime/tolerant-worker';
 import { checkInput } from '../../src/workflows/check-input';
 import { payloadConverter } from '../../src/workflows/payload-converter';
 import { anAgent } from '../support/agents';
-import { startTeam, temporaryFolder, type Team } from '../support/team';
+import { bundled } from '../support/bundled';
+import { startTeam, type Team } from '../support/team';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -370,9 +368,6 @@ exports.listener = async (...given) => {
 
 describe('a workflow with handlers of every kind', () => {
   test('is handed what nobody can read as undecodable, and goes on', async () => {
-    using folder = temporaryFolder('undecodable');
-    symlinkSync(resolve('node_modules'), join(folder.path, 'node_modules'));
-    writeFileSync(join(folder.path, 'listener.js'), LISTENER);
     const { connectionOptions } = temporalTarget(team.environment);
     const connection = await NativeConnection.connect(connectionOptions);
     const taskQueue = `listener-${crypto.randomUUID()}`;
@@ -380,7 +375,7 @@ describe('a workflow with handlers of every kind', () => {
       connection,
       taskQueue,
       dataConverter,
-      workflowBundle: { code: await bundleWorkflows(join(folder.path, 'listener.js')) },
+      workflowBundle: await bundled(LISTENER),
     });
     await worker.runUntil(() => listen(taskQueue));
     await connection.close();

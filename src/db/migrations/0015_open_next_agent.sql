@@ -1,3 +1,56 @@
+-- Whether a closing leaves changes of the context behind, by its result or from before it: the workflow tells of them, before
+-- anything that follows.
+create function ensemble.changes_context(p_tenant uuid, p jsonb) returns boolean
+language plpgsql stable as $$
+begin
+  return p->'result'->'effects'->'context' <> '[]' or exists (
+    select from ensemble.context_writes
+     where tenant_id = p_tenant and agent_run_id = (p->>'agentRunId')::uuid);
+end
+$$;--> statement-breakpoint
+revoke execute on function ensemble.changes_context(uuid, jsonb) from public;--> statement-breakpoint
+grant execute on function ensemble.changes_context(uuid, jsonb) to ensemble_app;--> statement-breakpoint
+
+-- The row of an agent run that begins; all null where there is one. Without `activityAttempt` it is opened ahead, and any opening
+-- by its own activity is younger.
+create function ensemble.begin_agent_run(p_tenant uuid, p_run uuid, p jsonb) returns ensemble.agent_runs
+language plpgsql as $$
+declare
+  v_row ensemble.agent_runs;
+begin
+  insert into ensemble.agent_runs
+    (tenant_id, id, run_id, address, agent, version, status, attempt, scheduled_at_ms, activity_attempt,
+     token_hash, worker, started_at, attempt_started_at)
+  values
+    (p_tenant, (p->>'candidateId')::uuid, p_run, p->>'address', p->>'agent', p->>'version', 'running', 1,
+     coalesce((p->>'scheduledAtMs')::bigint, 0), coalesce((p->>'activityAttempt')::integer, 0),
+     p->>'tokenHash', p->>'worker', clock_timestamp(), clock_timestamp())
+  on conflict (tenant_id, run_id, address) do nothing
+  returning * into v_row;
+  return v_row;
+end
+$$;--> statement-breakpoint
+revoke execute on function ensemble.begin_agent_run(uuid, uuid, jsonb) from public;--> statement-breakpoint
+grant execute on function ensemble.begin_agent_run(uuid, uuid, jsonb) to ensemble_app;--> statement-breakpoint
+
+-- As in 0014, its condition shared with the closing that opens the next agent.
+create or replace function ensemble.close_last_agent_run(p_tenant uuid, p jsonb) returns jsonb
+language plpgsql as $$
+declare
+  v_closed constant jsonb := ensemble.close_agent_run(p_tenant, p);
+  v_ended jsonb;
+begin
+  if v_closed->>'outcome' <> 'closed' or ensemble.changes_context(p_tenant, p) then
+    return v_closed;
+  end if;
+  v_ended := ensemble.finish_silent_run(p_tenant, jsonb_build_object(
+    'runId', p->>'runId', 'status', 'completed', 'result', p->'result'->'output', 'failure', null,
+    'degraded', jsonb_build_array(), 'events', jsonb_build_array()));
+  return v_closed
+    || case v_ended->>'outcome' when 'finished' then jsonb_build_object('runEnded', true) else '{}' end;
+end
+$$;--> statement-breakpoint
+
 -- As in 0007, but that with `next` the agent that follows is opened too, in the same transaction, where nothing is left that the
 -- workflow would have to tell first: no context that changed. An activity attempt of 0 says that its own activity has not opened it.
 create or replace function ensemble.close_agent_run(p_tenant uuid, p jsonb) returns jsonb
@@ -25,19 +78,10 @@ begin
   if found then
     v_events := v_events || jsonb_build_array(ensemble.agent_event(v_row, 'completed', 'agent.completed',
       jsonb_build_object('attempt', v_row.attempt, 'usage', v_usage)));
-    if v_next is not null and p->'result'->'effects'->'context' = '[]' and not exists (
-      select from ensemble.context_writes where tenant_id = p_tenant and agent_run_id = v_id
-    ) then
+    if v_next is not null and not ensemble.changes_context(p_tenant, p) then
       -- Before the run's row is locked, as every opening does it.
-      insert into ensemble.agent_runs
-        (tenant_id, id, run_id, address, agent, version, status, attempt, scheduled_at_ms, activity_attempt,
-         token_hash, worker, started_at, attempt_started_at)
-      values
-        (p_tenant, (v_next->>'candidateId')::uuid, v_run, v_next->>'address', v_next->>'agent', v_next->>'version',
-         'running', 1, 0, 0, v_next->>'tokenHash', v_next->>'worker', clock_timestamp(), clock_timestamp())
-      on conflict (tenant_id, run_id, address) do nothing
-      returning * into v_ahead;
-      if found then
+      v_ahead := ensemble.begin_agent_run(p_tenant, v_run, v_next);
+      if v_ahead.id is not null then
         v_events := v_events || jsonb_build_array(ensemble.agent_event(v_ahead, 'attempt:1:started', 'agent.started',
           jsonb_build_object('attempt', 1)));
       end if;
@@ -85,14 +129,7 @@ begin
   end if;
 
   if v_turn = 1 then
-    insert into ensemble.agent_runs
-      (tenant_id, id, run_id, address, agent, version, status, attempt, scheduled_at_ms, activity_attempt,
-       token_hash, worker, started_at, attempt_started_at)
-    values
-      (p_tenant, (p->>'candidateId')::uuid, v_run, p->>'address', p->>'agent', p->>'version', 'running', 1,
-       v_scheduled, v_activity, p->>'tokenHash', p->>'worker', clock_timestamp(), clock_timestamp())
-    on conflict (tenant_id, run_id, address) do nothing
-    returning * into v_row;
+    v_row := ensemble.begin_agent_run(p_tenant, v_run, p);
   end if;
   if v_row.id is null then
     select * into strict v_row from ensemble.agent_runs
