@@ -12,13 +12,13 @@ afterAll(() => talk[Symbol.asyncDispose]());
 const SOON = { timeoutMs: 20_000 };
 const NOW = { timeoutMs: 0 };
 
-/** A run whose bus is there, with a reader that has looked into its mailbox. */
+/** A run whose bus is there, with readers that have looked into their mailboxes: nothing comes the short way before. */
 async function aPair(): Promise<{ runId: string; alpha: AgentBus; beta: AgentBus } & Disposable> {
   const runId = await talk.run();
   await talk.team.client.messages.configure(runId, {});
   const alpha = await talk.attend(runId, { member: 'alpha', address: '8' });
   const beta = await talk.attend(runId, { member: 'beta', address: '9' });
-  await beta.receive(NOW);
+  await Promise.all([alpha.receive(NOW), beta.receive(NOW)]);
   const dispose = (): void => {
     alpha[Symbol.dispose]();
     beta[Symbol.dispose]();
