@@ -15,7 +15,7 @@ import { Cleanup } from '../src/runtime/cleanup';
 import { startEmbedded } from '../src/runtime/embedded';
 import { TolerantWorker } from '../src/runtime/tolerant-worker';
 import { withShortStacks } from '../src/runtime/short-stacks';
-import { connectClient, temporalTarget } from '../src/runtime/temporal';
+import { clientOver, connectClient, temporalTarget } from '../src/runtime/temporal';
 import { createWorker } from '../src/runtime/worker';
 import { createLogger } from '../src/telemetry/log';
 
@@ -35,8 +35,13 @@ class NoopAgent extends BaseAgent<string> {
 
 /** Servers of their own, and on them our worker and a bare Temporal worker in one process, with the same options. */
 export interface Rig extends AsyncDisposable {
+  /** Of the worker's process. */
   readonly client: EnsembleClient;
+  /** Starts as a client of another process does. */
+  readonly distantClient: EnsembleClient;
   readonly temporal: Client;
+  /** Over the bare workers' connection: may start eagerly there. */
+  readonly eagerTemporal: Client;
   /** Of a bare worker as the SDK makes it. */
   readonly bareQueue: string;
   /** Of a bare worker of our class, which calls workflow code as ours does. */
@@ -53,15 +58,19 @@ export async function startRig(
 ): Promise<Rig> {
   await using cleanup = new Cleanup();
   const { environment, databaseAdminUrl, temporalAddress } = await startServers(log, cleanup);
-  await startOurs(environment, agents, cleanup);
-  const [bareQueue, alikeQueue] = await startBare(temporalAddress, cleanup);
-  const temporal = await connectClient(temporalTarget(environment));
+  const workerConnection = await startOurs(environment, agents, cleanup);
+  const { bareQueue, alikeQueue, connection } = await startBare(temporalAddress, cleanup);
+  const target = temporalTarget(environment);
+  const temporal = await connectClient(target);
   cleanup.defer(() => temporal.connection.close());
-  const client = cleanup.use(await createClient({ environment }));
+  const client = cleanup.use(await createClient({ environment, workerConnection }));
+  const distantClient = cleanup.use(await createClient({ environment }));
   const owned = cleanup.move();
   return {
     client,
+    distantClient,
     temporal,
+    eagerTemporal: clientOver(connection, target),
     bareQueue,
     alikeQueue,
     databaseAdminUrl,
@@ -103,12 +112,12 @@ export async function startServers(log: (line: string) => void, cleanup: Cleanup
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Our worker, in this process. */
+/** Our worker, in this process. Gives its connection. */
 export async function startOurs(
   environment: Environment,
   agents: readonly AgentClass[],
   cleanup: Cleanup,
-): Promise<void> {
+): Promise<NativeConnection> {
   const config = loadConfig(environment);
   const loaded = [NoopAgent, ...agents].map((agentClass) => {
     const manifest = AgentManifest.parse(agentClass.manifest);
@@ -123,9 +132,13 @@ export async function startOurs(
   });
   cleanup.use(worker);
   runUntilDisposed(worker, cleanup);
+  return worker.connection;
 }
 
-async function startBare(address: string, cleanup: Cleanup): Promise<[string, string]> {
+async function startBare(
+  address: string,
+  cleanup: Cleanup,
+): Promise<Pick<Rig, 'bareQueue' | 'alikeQueue'> & { readonly connection: NativeConnection }> {
   const connection = await NativeConnection.connect({ address });
   cleanup.defer(() => connection.close());
   const workflowBundle = await bundleWorkflowCode({
@@ -137,14 +150,15 @@ async function startBare(address: string, cleanup: Cleanup): Promise<[string, st
     workflowBundle,
     activities: { noop: async (input: string) => input },
     maxConcurrentActivityTaskExecutions: 100,
+    maxConcurrentWorkflowTaskExecutions: 100,
   };
-  const [bare, alike] = ['bare', 'alike'] as const;
-  runUntilDisposed(await withShortStacks(() => Worker.create({ ...options, taskQueue: bare })), cleanup);
+  const [bareQueue, alikeQueue] = ['bare', 'alike'] as const;
+  runUntilDisposed(await withShortStacks(() => Worker.create({ ...options, taskQueue: bareQueue })), cleanup);
   runUntilDisposed(
-    await withShortStacks(() => TolerantWorker.create({ ...options, taskQueue: alike })),
+    await withShortStacks(() => TolerantWorker.create({ ...options, taskQueue: alikeQueue })),
     cleanup,
   );
-  return [bare, alike];
+  return { bareQueue, alikeQueue, connection };
 }
 
 function runUntilDisposed(worker: { run(): Promise<void>; shutdown(): void }, cleanup: Cleanup): void {

@@ -17,12 +17,12 @@ async function main() {
     activities: {},
     plugins: [new EnsemblePlugin()],
   });
-  const answers = await worker.runUntil(useBoth());
+  const answers = await worker.runUntil(useBoth(connection));
   await connection.close();
   console.log(JSON.stringify(answers));
 }
 
-async function useBoth() {
+async function useBoth(workerConnection) {
   const temporal = new Client({ connection: await Connection.connect({ address }) });
   const greeting = await temporal.workflow.execute('greet', {
     taskQueue,
@@ -30,7 +30,8 @@ async function useBoth() {
     args: ['you'],
   });
   await temporal.connection.close();
-  const ensemble = await createClient({ environment: { ...process.env, ENSEMBLE_TASK_QUEUE: taskQueue } });
+  const environment = { ...process.env, ENSEMBLE_TASK_QUEUE: taskQueue };
+  const ensemble = await createClient({ environment, workerConnection });
   const task = 'Ships carry wheat. Wheat feeds people. The sea is wide.';
   const { status, output } = await ensemble.run({
     task,

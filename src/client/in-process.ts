@@ -40,6 +40,7 @@ export interface InProcessOptions {
   readonly buses: OwnedBuses['buses'];
   readonly notifications: RunNotifications;
   readonly temporal: Client;
+  readonly eager?: Client | undefined;
   readonly taskQueue: string;
   readonly startsPerHistory?: number;
   readonly tenantId: string;

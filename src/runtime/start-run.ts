@@ -1,4 +1,11 @@
-import { type Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy } from '@temporalio/client';
+import {
+  type Client,
+  IllegalStateError,
+  ServiceError,
+  WorkflowIdConflictPolicy,
+  WorkflowIdReusePolicy,
+  type WorkflowStartOptions,
+} from '@temporalio/client';
 import { AppError } from '../protocol/failures';
 import type { FactsByBlob, RunWorkflowInput } from '../protocol/run';
 import { factsOf } from '../core/facts';
@@ -11,6 +18,8 @@ import { searchAttributesOf } from './search-attributes';
 
 export interface RunStart {
   readonly temporal: Client;
+  /** Over the connection of a worker in this process, which then has the first workflow task without a queue between. */
+  readonly eager?: Client | undefined;
   readonly taskQueue: string;
   readonly repositories: Pick<Repositories, 'values'>;
   /** Agent executions, child runs and timers after which a run's workflow continues as new; 500. */
@@ -32,7 +41,7 @@ export async function startRun(options: RunStart, run: AcceptedRun): Promise<voi
   const { temporal, taskQueue } = options;
   const args: [RunWorkflowInput] = [await inputOf(options, run)];
   try {
-    await temporal.workflow.start('teamRun', {
+    await begin(options, {
       workflowId: workflowIdOf(run.id),
       taskQueue,
       args,
@@ -45,6 +54,20 @@ export async function startRun(options: RunStart, run: AcceptedRun): Promise<voi
     if (cause instanceof Error && cause.name === 'WorkflowExecutionAlreadyStartedError') return;
     const text = `Run ${run.id} is accepted but could not be started: ${String(cause)}`;
     throw new AppError('TEMPORAL_UNAVAILABLE', text, { cause });
+  }
+}
+
+async function begin({ temporal, eager }: RunStart, options: WorkflowStartOptions): Promise<void> {
+  try {
+    await (eager ?? temporal).workflow.start('teamRun', {
+      ...options,
+      requestEagerStart: eager !== undefined,
+    });
+  } catch (error) {
+    // The worker is gone, and its connection with it.
+    const isClosed = error instanceof ServiceError && error.cause instanceof IllegalStateError;
+    if (!isClosed) throw error;
+    await temporal.workflow.start('teamRun', options);
   }
 }
 

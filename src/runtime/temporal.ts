@@ -1,8 +1,10 @@
 import {
   Client,
   Connection,
+  type ConnectionLike,
   type ConnectionOptions,
   defaultGrpcRetryOptions,
+  InternalConnectionLikeSymbol,
   makeGrpcRetryInterceptor,
 } from '@temporalio/client';
 import { type ClientConnectConfig, loadClientConnectConfig } from '@temporalio/envconfig';
@@ -61,8 +63,24 @@ export async function connectClient(target: TemporalTarget): Promise<Client> {
 }
 
 /** A client that reads and writes payloads as everything of ours does. */
-export function clientOver(connection: Connection, { namespace }: TemporalTarget): Client {
+export function clientOver(connection: ConnectionLike, { namespace }: TemporalTarget): Client {
   return new Client({ connection, namespace, dataConverter });
+}
+
+interface Eagerness extends ConnectionLike {
+  readonly [InternalConnectionLikeSymbol]?: { readonly supportsEagerStart?: boolean };
+}
+
+/** A client that may start workflows eagerly: over a worker's connection. Throws CONFIG_INVALID where it is another one. */
+export function eagerClient(connection: ConnectionLike, target: TemporalTarget): Client {
+  // What the SDK itself asks at each start, when the run is accepted already.
+  const { [InternalConnectionLikeSymbol]: able }: Eagerness = connection;
+  if (able?.supportsEagerStart !== true)
+    throw new AppError(
+      'CONFIG_INVALID',
+      "workerConnection must be the NativeConnection of a worker in this process; leave it out for a client's own connection",
+    );
+  return clientOver(connection, target);
 }
 
 export function temporalUnavailable(target: TemporalTarget, cause: unknown): AppError {

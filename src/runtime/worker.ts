@@ -1,6 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeTelemetryFilterString, Runtime, type Worker, type WorkerOptions } from '@temporalio/worker';
+import {
+  makeTelemetryFilterString,
+  type NativeConnection,
+  Runtime,
+  type Worker,
+  type WorkerOptions,
+} from '@temporalio/worker';
 import { logAttributes } from '../activities/log-attributes';
 import type { Config } from '../config';
 import type { Logger } from '../telemetry/log';
@@ -15,6 +21,8 @@ import { createWorkerParts, type WorkerAbout, type WorkerSetup } from './worker-
 
 /** A worker that polls once `run` is called. */
 export interface RunnableWorker extends AsyncDisposable {
+  /** For a client in this process. Closed with the worker. */
+  readonly connection: NativeConnection;
   readonly about: WorkerAbout;
   run(): Promise<void>;
   shutdown(): void;
@@ -32,8 +40,11 @@ export async function createWorker(setup: WorkerSetup): Promise<RunnableWorker> 
   const { namespace } = target;
   const taskQueue = setup.config.ENSEMBLE_TASK_QUEUE;
   const bus = await createBusWorker({ connection, namespace, taskQueue, activities });
-  return runnable([worker, bus], cleanup.move(), about);
+  return runnable([worker, bus], cleanup.move(), { about, connection });
 }
+
+/** Runs that are started here begin here as long as one of these is free. */
+const WORKFLOW_TASKS = 100;
 
 function workerOptions(
   config: Config,
@@ -46,6 +57,7 @@ function workerOptions(
     dataConverter,
     interceptors: { activity: [logAttributes] },
     maxConcurrentActivityTaskExecutions: config.ENSEMBLE_MAX_CONCURRENT_AGENTS,
+    maxConcurrentWorkflowTaskExecutions: WORKFLOW_TASKS,
     // Cancellation comes back with heartbeats; the SDK alone would send one every 12 s.
     maxHeartbeatThrottleInterval: '3s',
     shutdownGraceTime: config.ENSEMBLE_SHUTDOWN_GRACE_MS,
@@ -57,13 +69,13 @@ function workerOptions(
 function runnable(
   workers: readonly Worker[],
   resources: Cleanup,
-  about: RunnableWorker['about'],
+  known: Pick<RunnableWorker, 'about' | 'connection'>,
 ): RunnableWorker {
   const shutdown = (): void => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };
   return {
-    about,
+    ...known,
     // They end together, whichever of them does first.
     run: async () => {
       const ended = await Promise.allSettled(workers.map((worker) => worker.run().finally(shutdown)));

@@ -11,6 +11,7 @@ const SRC = path.join(__dirname, '..', '..', 'lib', 'src');
 const load = (name) => require(path.join(SRC, name));
 const { BaseAgent } = load('agents/base-agent');
 const { loadAgents } = load('agents/loader');
+const { createClient } = load('client/connect');
 const { loadConfig } = load('config');
 const { AgentManifest } = load('protocol/agent');
 const { createWorker } = load('runtime/worker');
@@ -170,13 +171,21 @@ async function agentsOfTest() {
 
 const workers = [];
 
+/** Starts a run on a queue that it serves itself, with the worker's own connection. */
+async function start({ queue, request }) {
+  const { environment, worker } = workers.find((one) => one.environment.ENSEMBLE_TASK_QUEUE === queue);
+  const client = await createClient({ environment, workerConnection: worker.connection });
+  await client.start(request);
+  note({ queue, struck: 'started' });
+}
+
 async function serve(queue) {
   // The key tells the model provider, which is another ledger, whose request it gets.
   const environment = { ...process.env, ENSEMBLE_TASK_QUEUE: queue, OPENAI_API_KEY: queue };
   const config = loadConfig(environment);
   const log = createLogger({ level: config.ENSEMBLE_LOG_LEVEL, format: 'json' });
   const worker = await createWorker({ config, environment, log, agents: await agentsOfTest() });
-  workers.push({ worker, running: worker.run() });
+  workers.push({ environment, worker, running: worker.run() });
   process.send({ serving: queue });
 }
 
@@ -196,4 +205,6 @@ onReach((point) => reach(point, activity()));
 watchWorkflowTasks();
 withOptions(sdk);
 for (const event of ['SIGTERM', 'disconnect']) process.once(event, () => void stop().catch(fail));
-process.on('message', ({ serve: queue }) => void serve(queue).catch(fail));
+process.on('message', ({ serve: queue, start: run }) => {
+  (queue === undefined ? start(run) : serve(queue)).catch(fail);
+});

@@ -2,6 +2,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
+import type { NativeConnection } from '@temporalio/worker';
 import type { Pool } from 'pg';
 import type { AgentClass } from '../../src/agents/base-agent';
 import { createClient } from '../../src/client/connect';
@@ -23,6 +24,7 @@ export interface Team extends AsyncDisposable {
   /** A client whose runs continue as new after so many starts. */
   clientOf(startsPerHistory: number): Promise<EnsembleClient>;
   readonly temporal: Client;
+  readonly workerConnection: NativeConnection;
   readonly environment: Readonly<Record<string, string>>;
   readonly databaseAdminUrl: string;
   /** Sees every row. */
@@ -81,6 +83,7 @@ export async function startTeam(
     },
     admin,
     temporal,
+    workerConnection: worker.connection,
     environment,
     databaseAdminUrl: database.adminUrl,
     [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),

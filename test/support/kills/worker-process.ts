@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { RunRequestInput } from '../../../src/protocol/run';
 
 const PROGRAM = join(__dirname, '..', 'killable-worker.js');
 
@@ -68,6 +69,11 @@ export class WorkerProcess implements AsyncDisposable {
     await Promise.race([serving, this.gone]);
     // Its first workflow task may be its last: then it has served all the same.
     if (this.child.exitCode !== null) throw new Error(`The worker ended: ${this.said}`);
+  }
+
+  /** Starts a run on a queue that it serves: it is client and worker in one. */
+  start(queue: string, request: RunRequestInput): void {
+    this.child.send({ start: { queue, request } });
   }
 
   signal(signal: NodeJS.Signals): void {
