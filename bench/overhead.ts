@@ -3,7 +3,8 @@ import { durabilityOf, withPostgres } from './postgres';
 import { type Rig, startRig } from './rig';
 
 const AGENTS = 20;
-const WARM_UP = 3;
+/** So many until what runs hot is compiled: the ratio of the first rounds is some hundredths higher. */
+const WARM_UP = 20;
 const ROUNDS = 25;
 
 /** What an agent costs over a bare activity, in time and in history; what a start costs over a bare start. */

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { Context } from '@temporalio/activity';
 import { LRUCache } from 'lru-cache';
 import { uuidv7 } from 'uuidv7';
@@ -8,11 +8,10 @@ import type { Attempt } from './run-turn';
 
 /** Its activity comes in the next moment or goes elsewhere, where it is opened anew. */
 const KEPT_MS = 30_000;
-const MOST_KEPT = 10_000;
 
 /** Issued by the worker and never part of an activity's input or result, so no history ever holds it. */
 export function newTokenHash(): string {
-  return createHash('sha256').update(randomBytes(32)).digest('hex');
+  return hash('sha256', randomUUID() + randomUUID(), 'hex');
 }
 
 export function workerIdentity(): string {
@@ -24,11 +23,15 @@ export function workerIdentity(): string {
  * instead of two. Only where the worker has a slot for it: what waits for one has not begun.
  */
 export class AheadOpenings {
-  private readonly attempts = new LRUCache<string, Attempt>({ max: MOST_KEPT, ttl: KEPT_MS });
+  private readonly attempts: LRUCache<string, Attempt>;
   private working = 0;
 
   /** `slots`: how many agents the worker lets work at once. */
-  constructor(private readonly slots: number) {}
+  constructor(private readonly slots: number) {
+    // Small, and without a timer of its own: it clears all of its places whenever its last entry is taken. At most as many as
+    // there are slots are still to come, and those come before what went elsewhere.
+    this.attempts = new LRUCache({ max: 2 * slots, ttl: KEPT_MS, ttlResolution: 0 });
+  }
 
   /** An agent is at work, as long as what this returns is not disposed. */
   enter(): Disposable {

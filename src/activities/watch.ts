@@ -15,7 +15,7 @@ const NOTE_CHARS = 1_000;
 
 /** Keeps an attempt within its bounds: reports it alive, aborts it on time-out, cancellation and shutdown. */
 export class Watch {
-  private readonly timers: NodeJS.Timeout[];
+  private timer: NodeJS.Timeout | undefined;
   /** Why the work is to stop; undefined as long as it is not. */
   private stopped: { readonly reason: unknown } | undefined;
   private over = false;
@@ -31,10 +31,19 @@ export class Watch {
     // Made where it is needed, for the same reason.
     const late = (): AppError =>
       new AppError('AGENT_TIMEOUT', `The agent did not finish within its limit of ${timeoutMs} ms`);
-    this.timers = [
-      setTimeout(() => this.stop(late()), timeoutMs),
-      setInterval(() => this.heartbeat(), HEARTBEAT_EVERY_MS),
-    ];
+    const until = performance.now() + timeoutMs;
+    // One timer at a time: a second one would cost every agent its making and its clearing.
+    const wait = (leftMs: number): void => {
+      const ms = leftMs > 0 ? Math.min(leftMs, HEARTBEAT_EVERY_MS) : HEARTBEAT_EVERY_MS;
+      this.timer = setTimeout(beat, ms);
+    };
+    const beat = (): void => {
+      const leftMs = until - performance.now();
+      this.heartbeat();
+      if (leftMs <= 0) this.stop(late());
+      wait(leftMs);
+    };
+    wait(timeoutMs);
     const { cancellationSignal } = activity;
     if (cancellationSignal.aborted) this.cancelled();
     else cancellationSignal.addEventListener('abort', this.cancelled, { once: true });
@@ -97,7 +106,7 @@ export class Watch {
   /** The turn is over; whatever still runs for it is told to stop. */
   [Symbol.dispose](): void {
     this.over = true;
-    for (const timer of this.timers) clearTimeout(timer);
+    clearTimeout(this.timer);
     this.activity.cancellationSignal.removeEventListener('abort', this.cancelled);
     this.stop(OVER);
   }
