@@ -38,6 +38,18 @@ describe('a client in the process of a worker', () => {
     expect(await isEager(elsewhere.runId)).toBe(false);
   });
 
+  test('finds room for the first task of every run in a burst', async () => {
+    await using client = await createClient(team);
+    const started = await Promise.all(Array.from({ length: 60 }, () => client.start(request)));
+    const eager = await Promise.all(
+      started.map(async ({ runId }) => {
+        await completes(client, runId);
+        return isEager(runId);
+      }),
+    );
+    expect(eager.filter(Boolean)).toHaveLength(60);
+  });
+
   test('starts one run under one key, however many start it, from both sides', async () => {
     await using client = await createClient(team);
     const keyed = { ...request, idempotencyKey: 'one' };
