@@ -20,6 +20,11 @@ export function median(values: readonly number[]): number {
   return percentile(values, 50);
 }
 
+/** The median of the ratios of pairs: of what was measured in the same round. */
+export function medianRatio(some: readonly number[], others: readonly number[]): number {
+  return median(some.map((one, round) => one / (others[round] ?? Number.NaN)));
+}
+
 /** Nearest-rank percentile; NaN of nothing. */
 export function percentile(values: readonly number[], p: number): number {
   const sorted = values.toSorted((a, b) => a - b);

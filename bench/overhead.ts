@@ -1,4 +1,4 @@
-import { type Benchmark, type Figure, figure, median, percentile } from './figures';
+import { type Benchmark, type Figure, figure, median, medianRatio, percentile } from './figures';
 import { durabilityOf, withPostgres } from './postgres';
 import { type Rig, startRig } from './rig';
 
@@ -30,8 +30,7 @@ async function sequential(rig: Rig, log: (line: string) => void): Promise<Figure
       one.workflowId = workflowId;
       if (round >= WARM_UP) one.times.push(ms);
     }
-  const ratioTo = (reference: typeof bare): number =>
-    median(ours.times.map((ms, i) => ms / (reference.times[i] ?? Number.NaN)));
+  const ratioTo = (reference: typeof bare): number => medianRatio(ours.times, reference.times);
   log(
     `  sequential   ours ${median(ours.times).toFixed(0)} ms, bare ${median(bare.times).toFixed(0)} ms, median ratio of pairs ${ratioTo(bare).toFixed(3)}`,
   );

@@ -35,10 +35,8 @@ class NoopAgent extends BaseAgent<string> {
 
 /** Servers of their own, and on them our worker and a bare Temporal worker in one process, with the same options. */
 export interface Rig extends AsyncDisposable {
-  /** Of the worker's process. */
+  /** Over our worker's connection: starts eagerly. */
   readonly client: EnsembleClient;
-  /** Starts as a client of another process does. */
-  readonly distantClient: EnsembleClient;
   readonly temporal: Client;
   /** Over the bare workers' connection: may start eagerly there. */
   readonly eagerTemporal: Client;
@@ -64,11 +62,9 @@ export async function startRig(
   const temporal = await connectClient(target);
   cleanup.defer(() => temporal.connection.close());
   const client = cleanup.use(await createClient({ environment, workerConnection }));
-  const distantClient = cleanup.use(await createClient({ environment }));
   const owned = cleanup.move();
   return {
     client,
-    distantClient,
     temporal,
     eagerTemporal: clientOver(connection, target),
     bareQueue,

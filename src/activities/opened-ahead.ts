@@ -29,7 +29,7 @@ export class AheadOpenings {
   /** `slots`: how many agents the worker lets work at once. */
   constructor(private readonly slots: number) {
     // Small, and without a timer of its own: it clears all of its places whenever its last entry is taken. At most as many as
-    // there are slots are still to come, and those come before what went elsewhere.
+    // there are slots are still to come, and what went elsewhere is mostly older.
     this.attempts = new LRUCache({ max: 2 * slots, ttl: KEPT_MS, ttlResolution: 0 });
   }
 

@@ -110,7 +110,6 @@ export interface PreviousOutput {
   readonly output?: Value;
 }
 
-/** Input of the `executeAgent` activity: references and deltas only. */
 /** Which agent follows another, for certain, once that has brought a result. */
 export interface NextAgent {
   readonly address: string;
@@ -118,6 +117,7 @@ export interface NextAgent {
   readonly version: string;
 }
 
+/** Input of the `executeAgent` activity: references and deltas only. */
 export interface ExecuteAgentInput {
   readonly tenantId: string;
   readonly projectId: string;

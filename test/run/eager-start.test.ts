@@ -5,7 +5,7 @@ import { connectNative } from '../../src/runtime/bus-worker';
 import { temporalTarget } from '../../src/runtime/temporal';
 import { anAgent } from '../support/agents';
 import { cuttableProxy } from '../support/cuttable-proxy';
-import { historyOf } from '../support/kills/history';
+import { isEager as isEagerIn } from '../support/kills/history';
 import { startTeam, type Team } from '../support/team';
 
 let team: Team;
@@ -16,11 +16,7 @@ afterAll(() => team[Symbol.asyncDispose]());
 
 const request = { task: 'Begin', plan: { strategy: 'sequential' as const, agents: ['echo'] } };
 
-/** Whether the first workflow task was handed to whoever started the run. */
-async function isEager(runId: string): Promise<boolean> {
-  const [first] = await historyOf(team.temporal, runId);
-  return first?.workflowExecutionStartedEventAttributes?.eagerExecutionAccepted === true;
-}
+const isEager = (runId: string) => isEagerIn(team.temporal, runId);
 
 async function completes(client: EnsembleClient, runId: string): Promise<void> {
   expect(await client.result(runId)).toMatchObject({ status: 'completed', output: 'Begin' });

@@ -176,7 +176,7 @@ async function start({ queue, request }) {
   const { environment, worker } = workers.find((one) => one.environment.ENSEMBLE_TASK_QUEUE === queue);
   const client = await createClient({ environment, workerConnection: worker.connection });
   await client.start(request);
-  note({ queue, struck: 'started' });
+  await client[Symbol.asyncDispose]();
 }
 
 async function serve(queue) {

@@ -4,20 +4,30 @@ type Page = Awaited<ReturnType<Client['workflowService']['getWorkflowExecutionHi
 type HistoryEvent = NonNullable<NonNullable<Page['history']>['events']>[number];
 
 /** Everything that a run's history says, in pages of one transaction each: the client takes no answer above 4 MB. */
-export async function historyOf(temporal: Client, runId: string): Promise<readonly HistoryEvent[]> {
+async function* eventsOf(temporal: Client, runId: string): AsyncGenerator<HistoryEvent> {
   const request = {
     namespace: temporal.options.namespace,
     execution: { workflowId: `run-${runId}` },
     maximumPageSize: 1,
   };
-  const events: HistoryEvent[] = [];
   let nextPageToken: Uint8Array = new Uint8Array();
   do {
     const page = await temporal.workflowService.getWorkflowExecutionHistory({ ...request, nextPageToken });
-    events.push(...(page.history?.events ?? []));
+    yield* page.history?.events ?? [];
     ({ nextPageToken } = page);
   } while (nextPageToken.length > 0);
+}
+
+export async function historyOf(temporal: Client, runId: string): Promise<readonly HistoryEvent[]> {
+  const events: HistoryEvent[] = [];
+  for await (const event of eventsOf(temporal, runId)) events.push(event);
   return events;
+}
+
+/** Whether the first workflow task was handed to whoever started the run. */
+export async function isEager(temporal: Client, runId: string): Promise<boolean> {
+  const { value: first } = await eventsOf(temporal, runId).next();
+  return first?.workflowExecutionStartedEventAttributes?.eagerExecutionAccepted === true;
 }
 
 /** How often a run's history tells of something, by the name of its attributes without `EventAttributes`. */
