@@ -46,7 +46,8 @@ const CALL_ATTEMPTS = 8;
  */
 const SHARED_LOCK_MS = 250;
 const shared = new WeakMap<Pool, SharedCalls<TellingFunction>>();
-const SHARED = `with patience as materialized (select set_config('lock_timeout', '${SHARED_LOCK_MS}', true) as lock)
+const PATIENCE = `set_config('lock_timeout', '${SHARED_LOCK_MS}', true) as lock`;
+const SHARED = `with patience as materialized (select ${PATIENCE})
   select calls.index, case calls.name ${TELLING.map((name) => `when '${name}' then ensemble.${name}($1::uuid, calls.body)`).join(' ')} end as answer
     from patience, jsonb_to_recordset($2::jsonb) as calls (index integer, name text, body jsonb)
    where patience.lock is not null`;
@@ -149,12 +150,13 @@ function sharedOf(pool: Pool): SharedCalls<TellingFunction> {
   return known;
 }
 
-/** Also where there is but one: it must not hold up those that come meanwhile. */
 async function callTogether(
   pool: Pool,
   tenantId: string,
   calls: readonly SharedCall<TellingFunction>[],
 ): Promise<readonly unknown[]> {
+  const [only] = calls;
+  if (only !== undefined && calls.length === 1) return [await callShared(pool, tenantId, only)];
   const parts = calls.map(({ name, body }, index) => `{"index":${index},"name":"${name}","body":${body}}`);
   const { rows } = await pool.query<{ index: number; answer: unknown }>({
     name: 'ensemble.shared',
@@ -162,6 +164,20 @@ async function callTogether(
     values: [tenantId, `[${parts.join(',')}]`],
   });
   return rows.toSorted((a, b) => a.index - b.index).map(({ answer }) => answer);
+}
+
+/** One for itself needs no choice of function. It waits as the others do, or it would hold up those that come meanwhile. */
+async function callShared(
+  pool: Pool,
+  tenantId: string,
+  { name, body }: SharedCall<TellingFunction>,
+): Promise<unknown> {
+  const { rows } = await pool.query<{ answer: unknown }>({
+    name: `ensemble.shared.${name}`,
+    text: `select ${PATIENCE}, ensemble.${name}($1::uuid, $2::jsonb) as answer`,
+    values: [tenantId, body],
+  });
+  return rows[0]?.answer;
 }
 
 interface EncodedCall {

@@ -99,6 +99,20 @@ describe('functions called at once', () => {
     expect(Number(rows[0]?.transactions)).toBeLessThan(10);
   });
 
+  test('one that comes alone is called without a choice of functions', async () => {
+    const { repositories, pool } = database;
+    const runId = await accepted();
+    const query = jest.spyOn(pool, 'query');
+    const attempt = await opened(repositories, anOpening(runId));
+    await repositories.agentRuns.close(LOCAL_TENANT_ID, aClosing(attempt));
+    const names = query.mock.calls.map(([statement]) => String(Object(statement).name));
+    query.mockRestore();
+    expect(names.filter((name) => name !== 'ensemble.notify')).toEqual([
+      'ensemble.shared.open_agent_run',
+      'ensemble.shared.close_agent_run',
+    ]);
+  });
+
   test('one that is refused leaves the others as if they had come alone', async () => {
     const { repositories } = database;
     const [good, bad, ended] = await Promise.all([accepted(), accepted(), accepted()]);

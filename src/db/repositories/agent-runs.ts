@@ -65,7 +65,6 @@ export type Holder = Pick<AttemptKey, 'agentRunId' | 'tokenHash'>;
 export interface CloseAgentRun extends AttemptKey {
   /** Its usage is replaced by what the ledger says of all attempts. */
   readonly result: AgentResult;
-  readonly events?: readonly NewEvent[] | undefined;
   /** The result is the run's too, which ends with it unless there is more to be done than to say so. */
   readonly ends?: true | undefined;
   /** The agent run to open with it, unless the result changes the context. */
