@@ -60,6 +60,23 @@ describe('following runs', () => {
     expect(await timed(watch.changed(5_000))).toBeLessThan(100);
   });
 
+  test('a run that grows without a pause wakes its followers some times a second', async () => {
+    await using following = notifications();
+    const runId = await acceptedRun(database.repositories);
+    using watch = following.watch(runId);
+    await watch.changed(5_000);
+    let wakes = 0;
+    const until = Date.now() + 1_500;
+    const counting = (async () => {
+      for (; Date.now() < until; wakes += 1) await watch.changed(5_000);
+    })();
+    for (let index = 0; Date.now() < until + 300; index += 1) await append(runId, `${index}`);
+    await counting;
+    // Every 150 ms at most; less often where the machine is slow.
+    expect(wakes).toBeGreaterThanOrEqual(2);
+    expect(wakes).toBeLessThanOrEqual(12);
+  });
+
   test('many watches share one connection, and a signal ends a wait', async () => {
     await using following = notifications();
     const runId = await acceptedRun(database.repositories);
