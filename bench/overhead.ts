@@ -3,10 +3,9 @@ import { durabilityOf, withPostgres } from './postgres';
 import { type Rig, startRig } from './rig';
 
 const AGENTS = 20;
-/** Rounds until the code of both is hot, as a worker's is that has been up for a minute; what the first of them took is printed. */
-const WARM_UP = 200;
-const COLD = 20;
-const ROUNDS = 60;
+/** So many until what runs hot is compiled; 200 make no difference beyond that of one run to the next. */
+const WARM_UP = 20;
+const ROUNDS = 100;
 const STARTS = 60;
 
 /** What an agent costs over a bare activity, in time and in history; what a start costs over a bare start. */
@@ -23,15 +22,11 @@ export const overhead: Benchmark = {
 async function sequential(rig: Rig, log: (line: string) => void): Promise<Figure[]> {
   const ours = contender(() => runOurs(rig));
   const bare = contender(() => runBare(rig, rig.bareQueue));
-  await interleaved(COLD, ours, bare);
-  log(`  sequential   the first ${COLD} rounds: ${compared(ours, bare)}`);
-  await interleaved(WARM_UP - COLD, ours, bare);
-  await interleaved(ROUNDS, ours, bare);
-  log(`               after ${WARM_UP}: ${compared(ours, bare)}`);
+  await interleaved(ours, bare);
+  log(`  sequential   ${compared(ours, bare)}`);
   const again = contender(() => runOurs(rig));
   const alike = contender(() => runBare(rig, rig.alikeQueue));
-  await interleaved(COLD, again, alike);
-  await interleaved(ROUNDS, again, alike);
+  await interleaved(again, alike);
   log(`               to a worker of our class: ${compared(again, alike)}`);
   return [
     {
@@ -56,8 +51,8 @@ async function sequential(rig: Rig, log: (line: string) => void): Promise<Figure
 
 interface Contender {
   readonly run: () => Promise<string>;
-  /** Of the rounds that it ran last, and the workflow of the very last. */
-  times: number[];
+  readonly times: number[];
+  /** Of its last run. */
   workflowId: string;
 }
 
@@ -66,13 +61,12 @@ function contender(run: () => Promise<string>): Contender {
 }
 
 /** One after the other, each first as often as second: what one leaves behind, the other finds. */
-async function interleaved(rounds: number, ...pair: readonly [Contender, Contender]): Promise<void> {
-  for (const one of pair) one.times = [];
-  for (let round = 0; round < rounds; round += 1)
+async function interleaved(...pair: readonly [Contender, Contender]): Promise<void> {
+  for (let round = 0; round < WARM_UP + ROUNDS; round += 1)
     for (const one of round % 2 === 0 ? pair : pair.toReversed()) {
       const [ms, workflowId] = await timed(one.run);
       one.workflowId = workflowId;
-      one.times.push(ms);
+      if (round >= WARM_UP) one.times.push(ms);
     }
 }
 
@@ -85,7 +79,7 @@ function compared({ times: ours }: Contender, { times: bare }: Contender): strin
 async function startToFirst(rig: Rig, log: (line: string) => void): Promise<Figure[]> {
   const ours: number[] = [];
   const bare: number[] = [];
-  for (let round = 0; round < COLD + STARTS; round += 1) {
+  for (let round = 0; round < WARM_UP + STARTS; round += 1) {
     const oursMs = await firstStart(rig, async () => {
       const { workflowId } = await rig.client.start({
         task: 'bench',
@@ -98,7 +92,7 @@ async function startToFirst(rig: Rig, log: (line: string) => void): Promise<Figu
       await rig.temporal.workflow.start('bareSequence', { workflowId, taskQueue: rig.bareQueue, args: [1] });
       return workflowId;
     });
-    if (round < COLD) continue;
+    if (round < WARM_UP) continue;
     ours.push(oursMs);
     bare.push(bareMs);
   }
