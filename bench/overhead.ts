@@ -1,11 +1,13 @@
 import { type Benchmark, type Figure, figure, median, medianRatio, percentile } from './figures';
+import { measured } from './measured';
 import { durabilityOf, withPostgres } from './postgres';
 import { type Rig, startRig } from './rig';
 
 const AGENTS = 20;
 /** So many until what runs hot is compiled; 200 make no difference beyond that of one run to the next. */
 const WARM_UP = 20;
-const ROUNDS = 100;
+/** Two of each in a round. */
+const ROUNDS = { warmUp: WARM_UP / 2, counted: 50 };
 const STARTS = 60;
 
 /** What an agent costs over a bare activity, in time and in history; what a start costs over a bare start. */
@@ -20,57 +22,35 @@ export const overhead: Benchmark = {
 };
 
 async function sequential(rig: Rig, log: (line: string) => void): Promise<Figure[]> {
-  const ours = contender(() => runOurs(rig));
-  const bare = contender(() => runBare(rig, rig.bareQueue));
-  await interleaved(ours, bare);
-  log(`  sequential   ${compared(ours, bare)}`);
-  const again = contender(() => runOurs(rig));
-  const alike = contender(() => runBare(rig, rig.alikeQueue));
-  await interleaved(again, alike);
-  log(`               to a worker of our class: ${compared(again, alike)}`);
+  const against = (taskQueue: string): Promise<Times> =>
+    measured(ROUNDS, { ours: () => runOurs(rig), bare: () => runBare(rig, taskQueue) });
+  const times = await against(rig.bareQueue);
+  log(`  sequential   ${compared(times)}`);
+  log(`               to a worker of our class: ${compared(await against(rig.alikeQueue))}`);
   return [
     {
       ...figure({
         name: 'overhead.sequential',
-        ours: median(ours.times),
-        reference: median(bare.times),
+        ours: median(times.ours),
+        reference: median(times.bare),
         unit: `ms per ${AGENTS}`,
         target: 'ratio <= 1.25',
       }),
-      ratio: medianRatio(ours.times, bare.times),
+      ratio: medianRatio(times.ours, times.bare),
     },
     figure({
       name: 'overhead.events_per_agent',
-      ours: (await historyLength(rig, ours.workflowId)) / AGENTS,
-      reference: (await historyLength(rig, bare.workflowId)) / AGENTS,
+      ours: (await historyLength(rig, await runOurs(rig))) / AGENTS,
+      reference: (await historyLength(rig, await runBare(rig, rig.bareQueue))) / AGENTS,
       unit: 'history events',
       target: 'ours <= 7',
     }),
   ];
 }
 
-interface Contender {
-  readonly run: () => Promise<string>;
-  readonly times: number[];
-  /** Of its last run. */
-  workflowId: string;
-}
+type Times = Readonly<Record<'ours' | 'bare', readonly number[]>>;
 
-function contender(run: () => Promise<string>): Contender {
-  return { run, times: [], workflowId: '' };
-}
-
-/** One after the other, each first as often as second: what one leaves behind, the other finds. */
-async function interleaved(...pair: readonly [Contender, Contender]): Promise<void> {
-  for (let round = 0; round < WARM_UP + ROUNDS; round += 1)
-    for (const one of round % 2 === 0 ? pair : pair.toReversed()) {
-      const [ms, workflowId] = await timed(one.run);
-      one.workflowId = workflowId;
-      if (round >= WARM_UP) one.times.push(ms);
-    }
-}
-
-function compared({ times: ours }: Contender, { times: bare }: Contender): string {
+function compared({ ours, bare }: Times): string {
   const addedMs = (median(ours) - median(bare)) / AGENTS;
   return `ours ${median(ours).toFixed(0)} ms, bare ${median(bare).toFixed(0)} ms, median ratio of pairs ${medianRatio(ours, bare).toFixed(3)}, ${addedMs.toFixed(1)} ms more an agent`;
 }
@@ -140,12 +120,6 @@ async function runBare(rig: Rig, taskQueue: string): Promise<string> {
 
 async function historyLength(rig: Rig, workflowId: string): Promise<number> {
   return (await rig.temporal.workflow.getHandle(workflowId).describe()).historyLength;
-}
-
-async function timed(work: () => Promise<string>): Promise<[number, string]> {
-  const since = performance.now();
-  const result = await work();
-  return [performance.now() - since, result];
 }
 
 /** The original claims 5 to 10 ms per record; printed, not judged. */

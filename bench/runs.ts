@@ -3,14 +3,14 @@ import { createClient } from '../src/client/connect';
 import type { EnsembleClient } from '../src/client/ensemble-client';
 import type { RunRequestInput } from '../src/protocol/run';
 import { type Benchmark, type Figure, figure, median, medianRatio } from './figures';
+import { measured } from './measured';
 import { type Rig, startRig } from './rig';
 
 const RUNS = 100;
 const AGENTS = 5;
 const FANOUT = 200;
-const WARM_UP = 1;
 // One measurement differs from the next by a tenth and more: the median of few says little.
-const ROUNDS = 8;
+const ROUNDS = { warmUp: 1, counted: 8 };
 
 /** Many runs at once, and one run of many agents at once, each beside the same in bare Temporal. */
 export const runs: Benchmark = {
@@ -30,7 +30,7 @@ async function throughput(rig: Rig, log: (line: string) => void): Promise<Figure
   const request: RunRequestInput = { task: 'bench', plan: { strategy: 'sequential', agents } };
   await using distantClient = await createClient({ environment: rig.environment });
   const sequence = { taskQueue: rig.bareQueue, args: [AGENTS] };
-  const times = await measured({
+  const times = await measured(ROUNDS, {
     ours: () => allOf(() => oursDone(rig, rig.client, request)),
     bare: () => allOf(() => bareDone(rig.temporal, 'bareSequence', sequence)),
     distant: () => allOf(() => oursDone(rig, distantClient, request)),
@@ -56,7 +56,7 @@ async function throughput(rig: Rig, log: (line: string) => void): Promise<Figure
 async function fanout(rig: Rig, log: (line: string) => void): Promise<Figure> {
   const agents = Array.from({ length: FANOUT }, () => 'noop');
   const request: RunRequestInput = { task: 'bench', plan: { strategy: 'parallel', agents } };
-  const times = await measured({
+  const times = await measured(ROUNDS, {
     ours: () => oursDone(rig, rig.client, request),
     bare: () => bareDone(rig.temporal, 'bareFanout', { taskQueue: rig.bareQueue, args: [FANOUT] }),
   });
@@ -67,28 +67,6 @@ async function fanout(rig: Rig, log: (line: string) => void): Promise<Figure> {
     ...figure({ name: 'runs.fanout', ours, reference, unit: 'ms per agent', target }),
     ratio: medianRatio(times.ours, times.bare),
   };
-}
-
-/**
- * Times all of them twice a round, once in their order and once in the other. In a fan-out every second one takes a third
- * longer, whatever it is of (the collectors of the processes come round that often): in plain turns it would be the same one
- * each time.
- */
-async function measured<Name extends string>(
-  contenders: Readonly<Record<Name, () => Promise<unknown>>>,
-): Promise<Record<Name, number[]>> {
-  const names = Object.keys(contenders) as Name[];
-  const times = Object.fromEntries(names.map((name) => [name, new Array<number>()])) as Record<
-    Name,
-    number[]
-  >;
-  for (let round = 0; round < WARM_UP + ROUNDS; round += 1) {
-    const spent = new Map<Name, number>();
-    for (const name of [...names, ...names.toReversed()])
-      spent.set(name, (spent.get(name) ?? 0) + (await timed(contenders[name])) / 2);
-    if (round >= WARM_UP) for (const [name, ms] of spent) times[name].push(ms);
-  }
-  return times;
 }
 
 function allOf(run: () => Promise<unknown>): Promise<unknown> {
@@ -108,10 +86,4 @@ type BareOptions = Omit<WorkflowStartOptions, 'workflowId'>;
 
 function bareDone(temporal: Client, workflow: string, options: BareOptions): Promise<unknown> {
   return temporal.workflow.execute(workflow, { ...options, workflowId: `bare-${crypto.randomUUID()}` });
-}
-
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const since = performance.now();
-  await work();
-  return performance.now() - since;
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
-import { escapeLiteral, type Pool, type PoolClient } from 'pg';
+import { escapeLiteral, type Pool, type PoolClient, type QueryConfig } from 'pg';
 import { encode } from './encode';
 import { databaseCode, databaseError, isDatabaseError } from './errors';
 import { type SharedCall, SharedCalls } from './shared-calls';
@@ -156,9 +156,13 @@ async function callTogether(
   calls: readonly SharedCall<TellingFunction>[],
 ): Promise<readonly unknown[]> {
   const [only] = calls;
-  if (only !== undefined && calls.length === 1) return [await callShared(pool, tenantId, only)];
+  if (only !== undefined && calls.length === 1) {
+    // It needs no choice of function; it waits as the others do, or it would hold up those that come meanwhile.
+    const { rows } = await pool.query<Answered>(single(only.name, { tenantId, text: only.body }, true));
+    return [rows[0]?.answer];
+  }
   const parts = calls.map(({ name, body }, index) => `{"index":${index},"name":"${name}","body":${body}}`);
-  const { rows } = await pool.query<{ index: number; answer: unknown }>({
+  const { rows } = await pool.query<Answered & { readonly index: number }>({
     name: 'ensemble.shared',
     text: SHARED,
     values: [tenantId, `[${parts.join(',')}]`],
@@ -166,38 +170,38 @@ async function callTogether(
   return rows.toSorted((a, b) => a.index - b.index).map(({ answer }) => answer);
 }
 
-/** One for itself needs no choice of function. It waits as the others do, or it would hold up those that come meanwhile. */
-async function callShared(
-  pool: Pool,
-  tenantId: string,
-  { name, body }: SharedCall<TellingFunction>,
-): Promise<unknown> {
-  const { rows } = await pool.query<{ answer: unknown }>({
-    name: `ensemble.shared.${name}`,
-    text: `select ${PATIENCE}, ensemble.${name}($1::uuid, $2::jsonb) as answer`,
-    values: [tenantId, body],
-  });
-  return rows[0]?.answer;
-}
-
 interface EncodedCall {
   readonly tenantId: string;
   readonly text: string;
 }
 
+interface Answered {
+  readonly answer: unknown;
+}
+
+/** One call, as a statement that each connection prepares once. `briefly`: as one that calls share waits for locks. */
+function single(
+  name: TellingFunction | QuietFunction,
+  { tenantId, text }: EncodedCall,
+  briefly = false,
+): QueryConfig {
+  const call = `ensemble.${name}($1::uuid, $2::jsonb) as answer`;
+  return {
+    name: briefly ? `ensemble.shared.${name}` : `ensemble.${name}`,
+    text: briefly ? `select ${PATIENCE}, ${call}` : `select ${call}`,
+    values: [tenantId, text],
+  };
+}
+
 async function callAlone(
   pool: Pool,
   name: TellingFunction | QuietFunction,
-  { tenantId, text }: EncodedCall,
+  call: EncodedCall,
 ): Promise<unknown> {
-  const query = {
-    name: `ensemble.${name}`,
-    text: `select ensemble.${name}($1::uuid, $2::jsonb) as answer`,
-    values: [tenantId, text],
-  };
+  const query = single(name, call);
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const { rows } = await pool.query<{ answer: unknown }>(query);
+      const { rows } = await pool.query<Answered>(query);
       return rows[0]?.answer;
     } catch (error) {
       if (attempt === CALL_ATTEMPTS || !isConflict(error)) throw databaseError(error);

@@ -27,6 +27,7 @@ const PACES: Readonly<Record<Channel, Pace>> = {
 /** A notification is committed like a write. Nobody needs this one on disk: it wakes for what is there already. */
 const NOTIFY = `select set_config('synchronous_commit', 'off', true), pg_notify($1, payload)
   from unnest($2::text[]) as payload`;
+
 /** What waits to be told on a channel, if anything, and not before when. */
 interface Gathering {
   payloads: Set<string> | undefined;

@@ -35,13 +35,14 @@ begin
     v_ahead := ensemble.begin_agent_run(p_tenant, v_run, v_next);
   end if;
   update ensemble.runs
-     set last_event_seq = last_event_seq + case when v_ahead.id is null then 1 else 2 end, updated_at = clock_timestamp()
+     set last_event_seq = last_event_seq + 1 + (v_ahead.id is not null)::integer, updated_at = clock_timestamp()
    where tenant_id = p_tenant and id = v_run and not ensemble.is_final(status)
   returning last_event_seq into v_last;
   if not found then
     -- It ended between the look at the agent's row and this lock. Tried again, the caller sees the end.
     raise serialization_failure using message = 'the run ended meanwhile';
   end if;
+  -- Worded as `agent_event` words them, with no JSON between.
   insert into ensemble.run_events (tenant_id, run_id, seq, key, type, address, agent, data)
   select p_tenant, v_run, told.seq, 'agent:' || told.address || told.suffix, told.type, told.address, told.agent, told.data
     from (values
