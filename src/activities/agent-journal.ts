@@ -4,6 +4,7 @@ import { storableCopy } from '../core/text';
 import type { Journal } from '../agents/base-agent';
 import type { Repositories } from '../db/repositories';
 import type { Held } from './bus/turn-bus';
+import { kept, type Waiting } from './kept';
 import type { Turn } from './run-turn';
 
 /** An agent run's journal in PostgreSQL, as one attempt reads and writes it. */
@@ -13,7 +14,7 @@ export class AgentJournal implements Journal {
 
   constructor(
     private readonly repositories: Repositories,
-    private readonly turn: Turn & Held,
+    private readonly turn: Turn & Held & { readonly watch: Waiting },
   ) {}
 
   async read(): Promise<readonly Json[]> {
@@ -34,15 +35,17 @@ export class AgentJournal implements Journal {
     const held = this.turn.bus.held();
     if (held !== undefined) await held;
     const entry = storableCopy(given);
-    const { input, attempt } = this.turn;
-    const outcome = await this.repositories.journal.append(input.tenantId, {
-      runId: input.runId,
-      agentRunId: attempt.agentRunId,
-      attempt: attempt.number,
-      tokenHash: attempt.tokenHash,
-      seq: entries.length + 1,
-      entry: await this.repositories.values.store(input.tenantId, entry),
-    });
+    const { input, attempt, watch } = this.turn;
+    const append = async () =>
+      this.repositories.journal.append(input.tenantId, {
+        runId: input.runId,
+        agentRunId: attempt.agentRunId,
+        attempt: attempt.number,
+        tokenHash: attempt.tokenHash,
+        seq: entries.length + 1,
+        entry: await this.repositories.values.store(input.tenantId, entry),
+      });
+    const outcome = await kept(watch, append);
     if (outcome === 'fenced')
       throw new AppError(
         'ATTEMPT_FENCED',

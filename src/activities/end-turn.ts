@@ -3,6 +3,7 @@ import type { AgentResult } from '../protocol/agent';
 import { AppError } from '../protocol/failures';
 import type { AgentRest, NewRest } from '../protocol/rest';
 import type { ExecuteAgentInput } from '../protocol/run';
+import { activityWaiting, kept } from './kept';
 import type { AheadOpenings } from './opened-ahead';
 import type { Attempt, TurnEnd } from './run-turn';
 
@@ -29,12 +30,8 @@ async function close(
   const { result } = end;
   const { ends } = input;
   const next = ahead.propose(input.next);
-  const closed = await agentRuns.close(input.tenantId, {
-    ...keyOf(input, attempt, end),
-    result,
-    ends,
-    next,
-  });
+  const closing = { ...keyOf(input, attempt, end), result, ends, next };
+  const closed = await kept(activityWaiting(), () => agentRuns.close(input.tenantId, closing));
   if (closed.outcome === 'fenced') throw fenced();
   // `already`: another attempt closed the row first; its result is the one that counts.
   if (closed.outcome === 'already') return closed.result ?? result;
@@ -49,7 +46,8 @@ async function layDown(
 ): Promise<AgentResult | AgentRest> {
   const { rest } = end;
   const { turn } = rest.asleep;
-  const laid = await agentRuns.layDown(input.tenantId, { ...keyOf(input, attempt, end), turn, rest });
+  const laying = { ...keyOf(input, attempt, end), turn, rest };
+  const laid = await kept(activityWaiting(), () => agentRuns.layDown(input.tenantId, laying));
   if (laid.outcome === 'asleep') return laid.rest;
   if (laid.outcome === 'already' && laid.result !== null) return laid.result;
   throw fenced();

@@ -10,6 +10,7 @@ import type { ModelReply, ModelUsage } from '../llm/port';
 import type { Cost } from '../llm/prices';
 import type { Logger } from '../telemetry/log';
 import { cancellation, failureFrom, isCancelled } from './agent-failure';
+import { kept, type Waiting } from './kept';
 import type { Turn } from './run-turn';
 
 /** What a call to a model cost. */
@@ -63,14 +64,14 @@ export class ModelCalls {
   }
 
   /** Ends what is still open and keeps what could not be kept at once. Rejects where it cannot be kept now either. */
-  async finish(reason?: unknown): Promise<void> {
+  async finish(waiting: Waiting, reason?: unknown): Promise<void> {
     for (const call of this.open)
       await this.failed(
         call,
         reason ?? new AppError('AGENT_FAILED', 'The agent did not wait for the answer'),
       );
     for (const call of this.unwritten) {
-      await this.deps.repositories.modelCalls.record(this.turn.input.tenantId, call);
+      await kept(waiting, () => this.deps.repositories.modelCalls.record(this.turn.input.tenantId, call));
       this.unwritten.delete(call);
     }
   }

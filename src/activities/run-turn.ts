@@ -16,6 +16,7 @@ import { turnWrites } from '../agents/context-access';
 import { isCancelled, isReadable } from './agent-failure';
 import { agentContext } from './agent-context';
 import { TurnBus } from './bus/turn-bus';
+import { kept } from './kept';
 import { TurnRest } from './turn-rest';
 import { storedRest, storedTurn } from './stored-turn';
 import { wrapEach } from '../llm/fallback';
@@ -70,14 +71,14 @@ export async function runTurn(deps: ExecuteDeps, turn: Turn): Promise<TurnEnd> {
   };
   let output: Json;
   try {
-    output = await finishing({ deps, calls, tokens }, work);
+    output = await finishing({ deps, watch, calls, tokens }, work);
   } catch (error) {
     const wish = watch.rest;
     if (wish === undefined || isCancelled(error)) throw error;
-    const rest = await storedRest(deps, { input, agentRunId, writes, wish });
+    const rest = await kept(watch, () => storedRest(deps, { input, agentRunId, writes, wish }));
     return { rest, read: bus.joined?.read ?? [] };
   }
-  const stored = await storedTurn(deps, { input, output, writes });
+  const stored = await kept(watch, () => storedTurn(deps, { input, output, writes }));
   return { result: { agentRunId, ...stored, usage: calls.usage }, read: bus.joined?.read ?? [] };
 }
 
@@ -94,18 +95,19 @@ async function executed({ input, attempt, agent }: Turn, task: AgentTask, contex
 
 interface Unfinished {
   readonly deps: ExecuteDeps;
+  readonly watch: Watch;
   readonly calls: ModelCalls;
   readonly tokens: TokenWriter;
 }
 
 /** Everything the work has set going is on record before its result is: every model call, and what it streamed. */
-async function finishing<T>({ deps, calls, tokens }: Unfinished, work: () => Promise<T>): Promise<T> {
+async function finishing<T>({ deps, watch, calls, tokens }: Unfinished, work: () => Promise<T>): Promise<T> {
   try {
     const result = await work();
-    await calls.finish();
+    await calls.finish(watch);
     return result;
   } catch (error) {
-    await calls.finish(error).catch((err: unknown) => {
+    await calls.finish(watch, error).catch((err: unknown) => {
       deps.log.error({ err }, 'model calls of a failed attempt could not be recorded');
     });
     throw error;

@@ -7,8 +7,8 @@ import type { ToolCallIntent, ToolCallOutcome } from '../db/repositories/tool-ca
 import { reach } from '../telemetry/kill-points';
 import { failureFrom } from './agent-failure';
 import type { ExecuteDeps } from './execute-agent';
+import { kept, type Waiting } from './kept';
 import type { Turn } from './run-turn';
-import type { Watch } from './watch';
 
 type Work = (run: ToolRun) => Promise<Json>;
 
@@ -19,11 +19,7 @@ interface Call {
 }
 
 /** The tool calls of one attempt, each made through the ledger. */
-export function toolLedger(
-  deps: ExecuteDeps,
-  turn: Turn,
-  watch: Pick<Watch, 'signal'>,
-): AgentContext['tool'] {
+export function toolLedger(deps: ExecuteDeps, turn: Turn, watch: Waiting): AgentContext['tool'] {
   const ledger = new ToolLedger(deps, turn, watch);
   return (use, work) => ledger.call(use, work);
 }
@@ -39,7 +35,7 @@ class ToolLedger {
   constructor(
     private readonly deps: ExecuteDeps,
     private readonly turn: Turn,
-    private readonly watch: Pick<Watch, 'signal'>,
+    private readonly watch: Waiting,
   ) {}
 
   async call(use: ToolUse, work: Work): Promise<Json> {
@@ -82,7 +78,8 @@ class ToolLedger {
     const { use, intent } = call;
     // Nobody made it before the first attempt, and nothing is to be written before it is made.
     if (use.sideEffects === 'none' && intent.attempt === 1) return this.execute(call, work);
-    const begun = await this.deps.repositories.toolCalls.begin(this.turn.input.tenantId, intent);
+    const { toolCalls } = this.deps.repositories;
+    const begun = await this.kept(() => toolCalls.begin(this.turn.input.tenantId, intent));
     switch (begun.outcome) {
       case 'begun':
         return this.execute(call, work);
@@ -142,10 +139,8 @@ class ToolLedger {
 
   /** Answers with the outcome that counts where it is another one than this. */
   private async end(intent: ToolCallIntent, outcome: ToolCallOutcome): Promise<Json | undefined> {
-    const ended = await this.deps.repositories.toolCalls.end(this.turn.input.tenantId, {
-      ...intent,
-      ...outcome,
-    });
+    const { toolCalls } = this.deps.repositories;
+    const ended = await this.kept(() => toolCalls.end(this.turn.input.tenantId, { ...intent, ...outcome }));
     if (ended.outcome === 'fenced') throw fenced();
     return ended.outcome === 'already' ? this.told(ended) : undefined;
   }
@@ -160,7 +155,11 @@ class ToolLedger {
   }
 
   private store(json: Json): Promise<Value> {
-    return this.deps.repositories.values.store(this.turn.input.tenantId, json);
+    return this.kept(() => this.deps.repositories.values.store(this.turn.input.tenantId, json));
+  }
+
+  private kept<T>(write: () => Promise<T>): Promise<T> {
+    return kept(this.watch, write);
   }
 }
 

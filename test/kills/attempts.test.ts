@@ -98,6 +98,48 @@ test.concurrent('PostgreSQL is away at the opening for longer than the attempts 
   expect(worker.hasEnded()).toBe(false);
 }, 120_000);
 
+test.concurrent('PostgreSQL is away when an agent is done, and when a dangerous tool is: what they did is kept when it is back', async () => {
+  await using proxy = await cuttableProxy(new URL(stage.databaseUrl).host);
+  const url = new URL(stage.databaseUrl);
+  url.host = proxy.address;
+  const queue = newQueue();
+  const worker = stage.worker({ environment: { DATABASE_URL: url.href } });
+  await worker.serve(queue);
+  const seconds = 1;
+  // Neither may be tried twice.
+  const retry = { maxAttempts: 1 };
+  const { runId } = await stage.start(queue, {
+    task: 'Work, and pay',
+    plan: {
+      type: 'sequence',
+      steps: [
+        { type: 'agent', agent: 'patient', input: { seconds }, retry },
+        { type: 'agent', agent: 'paying', input: { sideEffects: 'dangerous', seconds }, retry },
+      ],
+    },
+  });
+  const effects = () => stage.ledger.of(queue).flatMap(({ effect }) => effect ?? []);
+  for (const isAtWork of [() => total(stage.ledger.begun(queue)) === 1, () => effects().length === 1]) {
+    await until(isAtWork);
+    proxy.cut();
+    await sleep(seconds * 1_000 + 1_500);
+    proxy.mend();
+  }
+  const result = await stage.client.result(runId);
+  expect(result).toMatchObject({ status: 'completed', output: { receipt: 'printed' } });
+  expect(result.agents).toMatchObject([
+    { agent: 'patient', status: 'completed' },
+    { agent: 'paying', status: 'completed' },
+  ]);
+  expect(stage.ledger.begun(queue)).toEqual({ '1 patient': 1, '2 paying': 1 });
+  expect(effects()).toHaveLength(1);
+  await expectOneStory(stage.admin, runId, ['1', '2']);
+  const counts = await countsOf(stage.temporal, runId);
+  expect(counts).not.toHaveProperty('activityTaskFailed');
+  expect(counts).not.toHaveProperty('activityTaskTimedOut');
+  expect(worker.hasEnded()).toBe(false);
+}, 120_000);
+
 test.concurrent('three workers are stopped in the middle of an agent with two attempts: it finishes on the fourth', async () => {
   const queue = newQueue();
   let worker = stage.worker();

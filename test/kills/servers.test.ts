@@ -70,10 +70,11 @@ describe.each(['temporal', 'postgresql'] as const)('%s dies under ten runs and c
           ADDRESSES.map((address) => `${address} completed`),
         );
         await expectOneStory(stage.admin, runId, ADDRESSES);
-        // One agent of each run was at work: it may have worked again, no other.
+        // One agent of each run was at work: it may have worked again, no other. What it did while PostgreSQL was away waited.
+        const again = name === 'temporal' ? 1 : 0;
         const begun = Object.values(stage.ledger.begun(QUEUE, `run-${runId}`));
         expect(begun).toHaveLength(ADDRESSES.length);
-        expect(begun.reduce((sum, times) => sum + times, 0)).toBeLessThanOrEqual(ADDRESSES.length + 1);
+        expect(begun.reduce((sum, times) => sum + times, 0)).toBeLessThanOrEqual(ADDRESSES.length + again);
       }
       expect(worker.hasEnded()).toBe(false);
     },

@@ -56,11 +56,13 @@ class PayingAgent extends BaseAgent {
     input: z.object({
       sideEffects: z.enum(['idempotent', 'dangerous']),
       reconciles: z.boolean().default(false),
+      // From the effect to the tool's answer.
+      seconds: z.number().default(0),
     }),
     output: z.object({ receipt: z.string() }),
   };
 
-  async execute({ options: { sideEffects, reconciles } }, context) {
+  async execute({ options: { sideEffects, reconciles, seconds } }, context) {
     const reconcile = async ({ idempotencyKey }) =>
       readFileSync(ledger, 'utf8').includes(idempotencyKey)
         ? { happened: true, result: { receipt: 'found' } }
@@ -68,6 +70,7 @@ class PayingAgent extends BaseAgent {
     const use = { name: 'till.pay', arguments: { francs: 5 }, step: '1', sideEffects };
     return context.tool({ ...use, ...(reconciles ? { reconcile } : {}) }, async ({ idempotencyKey }) => {
       note({ ...activity(), effect: idempotencyKey });
+      await sleep(seconds * 1_000);
       return { receipt: 'printed' };
     });
   }
