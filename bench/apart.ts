@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import type { Environment } from './rig';
+import type { Environment } from '../src/config';
 
 /** A part of a benchmark in a process of its own, which answers one question after the other. */
 export class Part implements AsyncDisposable {

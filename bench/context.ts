@@ -56,7 +56,7 @@ class ReadingAgent extends BaseAgent<string> {
 export const context: Benchmark = {
   name: 'context',
   async run(log) {
-    await using rig = await startRig(log, [WritingAgent, ReadingAgent]);
+    await using rig = await startRig(log, { agents: [WritingAgent, ReadingAgent] });
     const [ours, alone, loaded]: number[][] = [[], [], []];
     for (let round = 0; round <= ROUNDS; round += 1) {
       const mine = await underLoad(() => oursDone(rig));

@@ -17,7 +17,7 @@ const LIE_DOWN_MS = 5;
 export const delivery: Benchmark = {
   name: 'delivery',
   async run(log) {
-    await using rig = await startRig(log, members(1));
+    await using rig = await startRig(log, { agents: members(1) });
     await using hall = openHall(rig);
     const local = await measureLocal(hall);
     const remote = await measureRemote(hall);

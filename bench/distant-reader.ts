@@ -3,7 +3,7 @@ import { hrtime } from 'node:process';
 import { z } from 'zod';
 import { Part, servePart } from './apart';
 import { attend, openPlace } from './hall';
-import type { Environment } from './rig';
+import type { Environment } from '../src/config';
 
 /** Who reads, and in which run. */
 const Given = z.object({ runId: z.string(), name: z.string() });

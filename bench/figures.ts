@@ -1,3 +1,5 @@
+import type { Environment } from '../src/config';
+
 /** One measured figure beside its reference, both of one run. */
 export interface Figure {
   readonly name: string;
@@ -13,7 +15,9 @@ export interface Figure {
 /** A benchmark: its name on the command line, and what it measures. */
 export interface Benchmark {
   readonly name: string;
-  run(log: (line: string) => void): Promise<readonly Figure[]>;
+  /** It asks nothing of its servers that others may not give, and `given` leads to those that it is to measure. */
+  readonly anywhere?: true;
+  run(log: (line: string) => void, given?: Environment): Promise<readonly Figure[]>;
 }
 
 export function median(values: readonly number[]): number {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Cleanup } from '../src/runtime/cleanup';
-import type { Environment } from './rig';
+import type { Environment } from '../src/config';
 
 const SAMPLE_MS = 2_000;
 const PARTS = 8;

@@ -3,6 +3,7 @@ import { uuidv7 } from 'uuidv7';
 import { z } from 'zod';
 import type { AgentBus } from '../src/activities/bus/agent-bus';
 import { type AgentClass, type AgentContext, type AgentTask, BaseAgent } from '../src/agents/base-agent';
+import type { Environment } from '../src/config';
 import type { AgentManifestInput } from '../src/protocol/agent';
 import { RunNotifications } from '../src/db/notifications';
 import { createPool } from '../src/db/pool';
@@ -11,7 +12,7 @@ import { LOCAL_TENANT_ID } from '../src/protocol/run';
 import { createBuses, type OwnedBuses } from '../src/runtime/buses';
 import { Cleanup } from '../src/runtime/cleanup';
 import { temporalTarget } from '../src/runtime/temporal';
-import type { Environment, Rig } from './rig';
+import type { Rig } from './rig';
 
 const TENANT = LOCAL_TENANT_ID;
 

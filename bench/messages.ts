@@ -22,7 +22,7 @@ const TENANT = LOCAL_TENANT_ID;
 export const messages: Benchmark = {
   name: 'messages',
   async run(log) {
-    await using rig = await startRig(log, members(Math.max(...CURVE) / 2));
+    await using rig = await startRig(log, { agents: members(Math.max(...CURVE) / 2) });
     await using hall = openHall(rig);
     log(`  postgresql   ${await withPostgres(rig.databaseAdminUrl, durabilityOf)}`);
     const layout = layoutOf(2 * PAIRS);

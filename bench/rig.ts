@@ -1,21 +1,24 @@
+import { randomUUID } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Client } from '@temporalio/client';
-import { bundleWorkflowCode, DefaultLogger, NativeConnection, Worker } from '@temporalio/worker';
+import { bundleWorkflowCode, DefaultLogger, type NativeConnection, Worker } from '@temporalio/worker';
 import { type AgentClass, BaseAgent } from '../src/agents/base-agent';
 import { createClient } from '../src/client/connect';
 import type { EnsembleClient } from '../src/client/ensemble-client';
-import { loadConfig } from '../src/config';
+import { type Environment, loadConfig } from '../src/config';
 import { migrate } from '../src/db/migrate';
 import { selectProvider } from '../src/llm/factory';
 import { AgentManifest } from '../src/protocol/agent';
+import { AppError } from '../src/protocol/failures';
+import { connectNative } from '../src/runtime/bus-worker';
 import { Cleanup } from '../src/runtime/cleanup';
 import { startEmbedded } from '../src/runtime/embedded';
 import { TolerantWorker } from '../src/runtime/tolerant-worker';
 import { withShortStacks } from '../src/runtime/short-stacks';
-import { clientOver, connectClient, temporalTarget } from '../src/runtime/temporal';
+import { clientOver, connectClient, type TemporalTarget, temporalTarget } from '../src/runtime/temporal';
 import { createWorker } from '../src/runtime/worker';
 import { createLogger } from '../src/telemetry/log';
 
@@ -33,7 +36,7 @@ class NoopAgent extends BaseAgent<string> {
   }
 }
 
-/** Servers of their own, and on them our worker and a bare Temporal worker in one process, with the same options. */
+/** Our worker and bare Temporal workers in one process, with the same options, on the same servers. */
 export interface Rig extends AsyncDisposable {
   /** Over our worker's connection: starts eagerly. */
   readonly client: EnsembleClient;
@@ -49,16 +52,23 @@ export interface Rig extends AsyncDisposable {
   readonly environment: Environment;
 }
 
-/** With these agents beside one that does nothing. */
+interface RigOptions {
+  /** Beside one that does nothing. */
+  readonly agents?: readonly AgentClass[];
+  /** Leads to the servers to be used; without it they are fresh ones. */
+  readonly given?: Environment | undefined;
+}
+
 export async function startRig(
   log: (line: string) => void,
-  agents: readonly AgentClass[] = [],
+  { agents = [], given }: RigOptions = {},
 ): Promise<Rig> {
   await using cleanup = new Cleanup();
-  const { environment, databaseAdminUrl, temporalAddress } = await startServers(log, cleanup);
+  const { environment, databaseAdminUrl } =
+    given === undefined ? await startServers(log, cleanup) : await givenServers(given);
   const workerConnection = await startOurs(environment, agents, cleanup);
-  const { bareQueue, alikeQueue, connection } = await startBare(temporalAddress, cleanup);
   const target = temporalTarget(environment);
+  const { bareQueue, alikeQueue, connection } = await startBare(target, cleanup);
   const temporal = await connectClient(target);
   cleanup.defer(() => temporal.connection.close());
   const client = cleanup.use(await createClient({ environment, workerConnection }));
@@ -75,12 +85,25 @@ export async function startRig(
   };
 }
 
-/** Where fresh servers are, and the environment that leads to them. */
+/** Where servers are, their database migrated, and the environment that leads to them. */
 export interface BenchServers {
   readonly environment: Environment;
-  readonly temporalAddress: string;
   readonly databaseUrl: string;
   readonly databaseAdminUrl: string;
+}
+
+/** Brings the database to this version's schema. No worker of anybody else's takes part: the queue is a new one. */
+async function givenServers(given: Environment): Promise<BenchServers> {
+  const { DATABASE_URL: databaseUrl, DATABASE_ADMIN_URL: databaseAdminUrl } = loadConfig(given);
+  if (databaseUrl === undefined || databaseAdminUrl === undefined)
+    throw new AppError('CONFIG_INVALID', 'Set DATABASE_URL and DATABASE_ADMIN_URL, of a database for trials');
+  await migrate({ adminUrl: databaseAdminUrl, appUrl: databaseUrl });
+  const environment = { ...given, ENSEMBLE_LOG_LEVEL: 'error', ENSEMBLE_TASK_QUEUE: newQueue('ours') };
+  return { environment, databaseUrl, databaseAdminUrl };
+}
+
+function newQueue(whose: string): string {
+  return `bench-${whose}-${randomUUID()}`;
 }
 
 /** Starts servers that nobody else uses, with a migrated database. */
@@ -103,10 +126,8 @@ export async function startServers(log: (line: string) => void, cleanup: Cleanup
   if (databaseAdminUrl === null) throw new Error('The bench wants servers of its own');
   await migrate({ adminUrl: databaseAdminUrl, appUrl: databaseUrl });
   const environment = { ...base, TEMPORAL_ADDRESS: temporalAddress, DATABASE_URL: databaseUrl };
-  return { environment, temporalAddress, databaseUrl, databaseAdminUrl };
+  return { environment, databaseUrl, databaseAdminUrl };
 }
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Our worker, in this process. Gives its connection. */
 export async function startOurs(
@@ -132,10 +153,10 @@ export async function startOurs(
 }
 
 async function startBare(
-  address: string,
+  target: TemporalTarget,
   cleanup: Cleanup,
 ): Promise<Pick<Rig, 'bareQueue' | 'alikeQueue'> & { readonly connection: NativeConnection }> {
-  const connection = await NativeConnection.connect({ address });
+  const connection = await connectNative(target);
   cleanup.defer(() => connection.close());
   const workflowBundle = await bundleWorkflowCode({
     workflowsPath: require.resolve('./bare-workflows'),
@@ -143,12 +164,13 @@ async function startBare(
   });
   const options = {
     connection,
+    namespace: target.namespace,
     workflowBundle,
     activities: { noop: async (input: string) => input },
     maxConcurrentActivityTaskExecutions: 100,
     maxConcurrentWorkflowTaskExecutions: 100,
   };
-  const [bareQueue, alikeQueue] = ['bare', 'alike'] as const;
+  const [bareQueue, alikeQueue] = [newQueue('bare'), newQueue('alike')];
   runUntilDisposed(await withShortStacks(() => Worker.create({ ...options, taskQueue: bareQueue })), cleanup);
   runUntilDisposed(
     await withShortStacks(() => TolerantWorker.create({ ...options, taskQueue: alikeQueue })),

@@ -15,8 +15,9 @@ const ROUNDS = { warmUp: 1, counted: 8 };
 /** Many runs at once, and one run of many agents at once, each beside the same in bare Temporal. */
 export const runs: Benchmark = {
   name: 'runs',
-  async run(log) {
-    await using rig = await startRig(log);
+  anywhere: true,
+  async run(log, given) {
+    await using rig = await startRig(log, { given });
     return [await throughput(rig, log), await fanout(rig, log)];
   },
 };

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Part, servePart } from './apart';
 import { openPlace } from './hall';
-import type { Environment } from './rig';
+import type { Environment } from '../src/config';
 import { Cast, startTalking, type Talking } from './talking';
 
 /** The same in a process of its own, with connections, outbox and listener of its own. */

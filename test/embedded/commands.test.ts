@@ -123,3 +123,16 @@ test('reset refuses a word it does not know', async () => {
   expect(code).toBe(2);
   expect(stderr).toContain('reset takes no --hard');
 });
+
+test.each<[readonly string[], number, RegExp]>([
+  [['nothing'], 2, /^No benchmark is called nothing; there are: overhead, runs, messages/],
+  [
+    ['memory', '--on-your-servers'],
+    2,
+    /^memory cannot be measured on your servers; there are: overhead, runs\n$/,
+  ],
+  [['overhead', '--on-your-servers'], 5, /CONFIG_INVALID: Set DATABASE_URL and DATABASE_ADMIN_URL/],
+])('bench %j is refused with exit code %i and says why', async (args, code, why) => {
+  const result = await run(['scripts/bench.js', ...args]);
+  expect(result).toEqual({ code, stdout: '', stderr: expect.stringMatching(why) });
+});
