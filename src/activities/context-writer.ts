@@ -10,6 +10,7 @@ import { reach } from '../telemetry/kill-points';
 import type { Held } from './bus/turn-bus';
 import { failureFrom } from './agent-failure';
 import type { ExecuteDeps } from './execute-agent';
+import { kept, type Waiting } from './kept';
 import type { Turn } from './run-turn';
 import { storeWithFacts } from './stored-values';
 
@@ -52,7 +53,7 @@ export class ContextWriter {
 
   constructor(
     private readonly deps: ExecuteDeps,
-    private readonly turn: Turn & Held,
+    private readonly turn: Turn & Held & { readonly watch: Waiting },
   ) {}
 
   async seen(key: string): Promise<ContextSeen | undefined> {
@@ -127,12 +128,10 @@ export class ContextWriter {
   ): Promise<{ readonly write: ImmediateWrite; readonly facts: FactsByBlob }> {
     const { tenantId, factsWanted, inlineBytes = LIMITS.inlineValueBytes } = this.turn.input;
     const { value: json, ...rest } = draft;
-    const { value, facts } = await storeWithFacts(this.deps.repositories, {
-      tenantId,
-      json,
-      factsWanted: factsWanted?.context[draft.key] ?? [],
-      inlineBytes,
-    });
+    const storing = { tenantId, json, factsWanted: factsWanted?.context[draft.key] ?? [], inlineBytes };
+    const { value, facts } = await kept(this.turn.watch, () =>
+      storeWithFacts(this.deps.repositories, storing),
+    );
     if (draft.op !== 'compare-and-set' && !('inline' in value))
       throw new AppError(
         'CONTEXT_UNMERGEABLE',
@@ -143,19 +142,21 @@ export class ContextWriter {
 
   /** From here on they will be made, by this attempt or a later one. */
   private async writeDown(writes: readonly NumberedWrite[]): Promise<void> {
-    const { input, attempt } = this.turn;
-    const outcome = await this.deps.repositories.context
-      .writeDown(input.tenantId, {
-        runId: input.runId,
-        agentRunId: attempt.agentRunId,
-        attempt: attempt.number,
-        tokenHash: attempt.tokenHash,
-        writes: writes.map(({ number, write }) => ({ number, write })),
-      })
-      .catch((error: unknown) => {
+    const { input, attempt, watch } = this.turn;
+    const { context } = this.deps.repositories;
+    const noted = {
+      runId: input.runId,
+      agentRunId: attempt.agentRunId,
+      attempt: attempt.number,
+      tokenHash: attempt.tokenHash,
+      writes: writes.map(({ number, write }) => ({ number, write })),
+    };
+    const outcome = await kept(watch, () => context.writeDown(input.tenantId, noted)).catch(
+      (error: unknown) => {
         this.lost = new AppError(failureFrom(error).code, failureFrom(error).message, { cause: error });
         throw error;
-      });
+      },
+    );
     if (outcome === 'fenced')
       throw new AppError('ATTEMPT_FENCED', 'A later attempt took over; this one wrote nothing');
     this.numbered += writes.length;

@@ -14,8 +14,8 @@ export interface Waiting {
 }
 
 /**
- * Waits for a PostgreSQL that is away to write down what has happened already: else the attempt would fail for it, and all
- * of it happen again. `write` may be carried out twice. Rejects as it does; as it did last where PostgreSQL stays away for
+ * Waits for a PostgreSQL that is away to write down what an attempt does: else it would fail in the middle, and all that it has
+ * done would be done again. `write` may be carried out twice. Rejects as it does; as it did last where PostgreSQL stays away for
  * a minute, or the one who waits is to stop.
  */
 export async function kept<T>(

@@ -140,6 +140,43 @@ test.concurrent('PostgreSQL is away when an agent is done, and when a dangerous 
   expect(worker.hasEnded()).toBe(false);
 }, 120_000);
 
+test.concurrent('PostgreSQL goes away under an agent that counts in the shared context: it goes on when it is back, and every step counts once', async () => {
+  await using proxy = await cuttableProxy(new URL(stage.databaseUrl).host);
+  const url = new URL(stage.databaseUrl);
+  url.host = proxy.address;
+  const queue = newQueue();
+  const worker = stage.worker({ environment: { DATABASE_URL: url.href } });
+  await worker.serve(queue);
+  const times = 60;
+  const { runId } = await stage.start(queue, {
+    task: 'Count',
+    plan: {
+      type: 'agent',
+      agent: 'counting',
+      input: { key: 'steps', times },
+      retry: { maxAttempts: 1 },
+    },
+  });
+  const steps = async (): Promise<number> => {
+    const context = (await stage.client.query(runId, 'context')) as { steps?: { inline: number } };
+    return context.steps?.inline ?? 0;
+  };
+  await until(async () => (await steps()) > 2);
+  proxy.cut();
+  await sleep(1_500);
+  const counted = await steps();
+  expect(counted).toBeLessThan(times);
+  await sleep(500);
+  await expect(steps()).resolves.toBe(counted);
+  proxy.mend();
+  await expect(stage.client.result(runId)).resolves.toMatchObject({
+    status: 'completed',
+    output: { last: times },
+  });
+  expect(stage.ledger.begun(queue)).toEqual({ '0 counting': 1 });
+  await expectOneStory(stage.admin, runId, ['0']);
+}, 120_000);
+
 test.concurrent('three workers are stopped in the middle of an agent with two attempts: it finishes on the fourth', async () => {
   const queue = newQueue();
   let worker = stage.worker();
