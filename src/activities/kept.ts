@@ -42,6 +42,7 @@ export function activityWaiting(): Waiting {
   return { signal: activity.cancellationSignal, heartbeat: () => activity.heartbeat() };
 }
 
-function isAway(error: unknown): boolean {
+/** Whether it may help to try again when PostgreSQL is back. */
+export function isAway(error: unknown): boolean {
   return AppError.is(error) && error.code === 'DATABASE_UNAVAILABLE';
 }

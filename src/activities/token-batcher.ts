@@ -1,7 +1,7 @@
-import { AppError } from '../protocol/failures';
 import type { Repositories } from '../db/repositories';
 import type { NewTokenChunk } from '../db/repositories/tokens';
 import type { Logger } from '../telemetry/log';
+import { isAway } from './kept';
 import { type TokenSink, type TokenSource, TokenWriter } from './token-writer';
 
 /** How long pieces are gathered: an eye sees no steps of this length. */
@@ -101,7 +101,7 @@ export class TokenBatcher implements TokenSink {
     try {
       await this.deps.repositories.tokens.append(tenantId, chunks);
     } catch (err) {
-      if (AppError.is(err) && err.code === 'DATABASE_UNAVAILABLE') {
+      if (isAway(err)) {
         this.unsent.push(batch);
         return;
       }

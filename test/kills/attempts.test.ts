@@ -3,7 +3,8 @@ import { setStage, type Stage } from '../support/kills/stage';
 import { countsOf, isPending } from '../support/kills/history';
 import { expectOneStory } from '../support/kills/story';
 import { until } from '../support/kills/until';
-import { cuttableProxy } from '../support/cuttable-proxy';
+import type { WorkerProcess } from '../support/kills/worker-process';
+import { type CuttableProxy, cuttableProxy } from '../support/cuttable-proxy';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -69,14 +70,22 @@ async function pollersOf(name: string): Promise<number> {
   return pollers?.length ?? 0;
 }
 
-test.concurrent('PostgreSQL is away at the opening for longer than the attempts last: the agent is executed when it is back, once', async () => {
-  const { host } = new URL(stage.databaseUrl);
-  await using proxy = await cuttableProxy(host);
+/** Between a worker and its PostgreSQL. */
+const databaseProxy = () => cuttableProxy(new URL(stage.databaseUrl).host);
+
+/** A worker that has only this way to PostgreSQL, and serves the queue. */
+async function servedBehind({ address }: CuttableProxy, queue: string): Promise<WorkerProcess> {
   const url = new URL(stage.databaseUrl);
-  url.host = proxy.address;
-  const queue = newQueue();
+  url.host = address;
   const worker = stage.worker({ environment: { DATABASE_URL: url.href } });
   await worker.serve(queue);
+  return worker;
+}
+
+test.concurrent('PostgreSQL is away at the opening for longer than the attempts last: the agent is executed when it is back, once', async () => {
+  await using proxy = await databaseProxy();
+  const queue = newQueue();
+  const worker = await servedBehind(proxy, queue);
   proxy.cut();
   const { runId } = await stage.start(queue, {
     task: 'Wait',
@@ -99,12 +108,9 @@ test.concurrent('PostgreSQL is away at the opening for longer than the attempts 
 }, 120_000);
 
 test.concurrent('PostgreSQL is away when an agent is done, and when a dangerous tool is: what they did is kept when it is back', async () => {
-  await using proxy = await cuttableProxy(new URL(stage.databaseUrl).host);
-  const url = new URL(stage.databaseUrl);
-  url.host = proxy.address;
+  await using proxy = await databaseProxy();
   const queue = newQueue();
-  const worker = stage.worker({ environment: { DATABASE_URL: url.href } });
-  await worker.serve(queue);
+  const worker = await servedBehind(proxy, queue);
   const seconds = 1;
   // Neither may be tried twice.
   const retry = { maxAttempts: 1 };
@@ -141,12 +147,9 @@ test.concurrent('PostgreSQL is away when an agent is done, and when a dangerous 
 }, 120_000);
 
 test.concurrent('PostgreSQL goes away under an agent that counts in the shared context: it goes on when it is back, and every step counts once', async () => {
-  await using proxy = await cuttableProxy(new URL(stage.databaseUrl).host);
-  const url = new URL(stage.databaseUrl);
-  url.host = proxy.address;
+  await using proxy = await databaseProxy();
   const queue = newQueue();
-  const worker = stage.worker({ environment: { DATABASE_URL: url.href } });
-  await worker.serve(queue);
+  await servedBehind(proxy, queue);
   const times = 60;
   const { runId } = await stage.start(queue, {
     task: 'Count',
