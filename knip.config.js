@@ -23,6 +23,7 @@ module.exports = {
     'src/agents/testing/index.ts',
     'src/llm/index.ts',
     'src/runtime/plugin.ts',
+    'src/runtime/workflow-thread/thread.ts',
     ...['start', 'doctor', ...commands].map((name) => `src/cli/${name}.ts`),
     ...agents,
     'scripts/*.js',

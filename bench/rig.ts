@@ -17,7 +17,6 @@ import { connectNative } from '../src/runtime/bus-worker';
 import { Cleanup } from '../src/runtime/cleanup';
 import { startEmbedded } from '../src/runtime/embedded';
 import { TolerantWorker } from '../src/runtime/tolerant-worker';
-import { withShortStacks } from '../src/runtime/short-stacks';
 import { clientOver, connectClient, type TemporalTarget, temporalTarget } from '../src/runtime/temporal';
 import { createWorker } from '../src/runtime/worker';
 import { createLogger } from '../src/telemetry/log';
@@ -171,11 +170,8 @@ async function startBare(
     maxConcurrentWorkflowTaskExecutions: 100,
   };
   const [bareQueue, alikeQueue] = [newQueue('bare'), newQueue('alike')];
-  runUntilDisposed(await withShortStacks(() => Worker.create({ ...options, taskQueue: bareQueue })), cleanup);
-  runUntilDisposed(
-    await withShortStacks(() => TolerantWorker.create({ ...options, taskQueue: alikeQueue })),
-    cleanup,
-  );
+  runUntilDisposed(await Worker.create({ ...options, taskQueue: bareQueue }), cleanup);
+  runUntilDisposed(await TolerantWorker.create({ ...options, taskQueue: alikeQueue }), cleanup);
   return { bareQueue, alikeQueue, connection };
 }
 

@@ -1,6 +1,7 @@
 import type { Worker as Thread } from 'node:worker_threads';
 import { Worker } from '@temporalio/worker';
 import { Silence } from './silence';
+import { createThreads } from './workflow-thread/creator';
 
 type CreateCreator = (typeof Worker)['createWorkflowCreator'];
 type HandleActivation = Worker['handleActivation'];
@@ -23,11 +24,9 @@ export class UnwatchedWorker extends Worker {
   private silence: Silence | undefined;
 
   protected static override createWorkflowCreator(
-    ...[bundle, options, logger]: Parameters<CreateCreator>
+    ...args: Parameters<CreateCreator>
   ): ReturnType<CreateCreator> {
-    // Its type knows numbers only; node:vm takes what is undefined for no limit.
-    const unlimited = { ...options, isolateExecutionTimeoutMs: undefined as unknown as number };
-    return super.createWorkflowCreator(bundle, unlimited, logger);
+    return createThreads(...args);
   }
 
   protected override handleActivation(...args: Parameters<HandleActivation>): ReturnType<HandleActivation> {

@@ -14,7 +14,6 @@ import { temporalLogger } from '../telemetry/temporal-logger';
 import { connectNative, createBusWorker } from './bus-worker';
 import { Cleanup } from './cleanup';
 import { dataConverter } from './data-converter';
-import { withShortStacks } from './short-stacks';
 import type { TemporalTarget } from './temporal';
 import { TolerantWorker } from './tolerant-worker';
 import { createWorkerParts, type WorkerAbout, type WorkerSetup } from './worker-parts';
@@ -36,7 +35,7 @@ export async function createWorker(setup: WorkerSetup): Promise<RunnableWorker> 
   const connection = await connectNative(target);
   cleanup.defer(() => connection.close());
   const options = { ...workerOptions(setup.config, target), connection, activities };
-  const worker = await withShortStacks(() => TolerantWorker.create(options));
+  const worker = await TolerantWorker.create(options);
   const { namespace } = target;
   const taskQueue = setup.config.ENSEMBLE_TASK_QUEUE;
   const bus = await createBusWorker({ connection, namespace, taskQueue, activities });

@@ -1,0 +1,35 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Worker as Thread } from 'node:worker_threads';
+import type { Worker } from '@temporalio/worker';
+import { ThreadedVMWorkflowCreator, WorkerThreadClient } from '@temporalio/worker/lib/workflow/threaded-vm';
+
+type CreateCreator = (typeof Worker)['createWorkflowCreator'];
+
+/** Threads that run workflow code as the SDK's do, but for what `call-stacks.ts` says, and without a limit on the time of each call. */
+export const createThreads = async (
+  ...[workflowBundle, options, logger]: Parameters<CreateCreator>
+): Promise<ThreadedVMWorkflowCreator> => {
+  const { patchActivationCallback } = options;
+  const clients = Array.from(
+    { length: options.workflowThreadPoolSize },
+    () => new WorkerThreadClient(new Thread(threadPath()), logger, patchActivationCallback),
+  );
+  const init = {
+    type: 'init',
+    workflowBundle,
+    // Its type knows numbers only; node:vm takes what is undefined for no limit.
+    isolateExecutionTimeoutMs: undefined as unknown as number,
+    reuseV8Context: options.reuseV8Context,
+    registeredActivityNames: new Set(options.activities.keys()),
+    hasPatchActivationCallback: patchActivationCallback !== undefined,
+  } as const;
+  await Promise.all(clients.map((client) => client.send(init)));
+  return new ThreadedVMWorkflowCreator(clients);
+};
+
+/** Compiled code: where the sources themselves run, that of lib. */
+function threadPath(): string {
+  const beside = join(__dirname, 'thread.js');
+  return existsSync(beside) ? beside : require.resolve('../../../lib/src/runtime/workflow-thread/thread.js');
+}

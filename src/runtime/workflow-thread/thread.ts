@@ -1,0 +1,18 @@
+import { promiseHooks } from 'node:v8';
+import { globalHandlers } from '@temporalio/worker/lib/workflow/vm-shared';
+import { callStackHooks } from './call-stacks';
+
+/** What the SDK keeps to itself of how it comes by call stacks. */
+interface CallStacks {
+  setPromiseHook(): void;
+  stopPromiseHook: () => void;
+  promiseHookInstalled: boolean;
+}
+
+const callStacks = globalHandlers as unknown as CallStacks;
+callStacks.setPromiseHook = () => {
+  callStacks.stopPromiseHook = promiseHooks.createHook(callStackHooks()) as () => void;
+  callStacks.promiseHookInstalled = true;
+};
+
+require('@temporalio/worker/lib/workflow/workflow-worker-thread');
