@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import {
   makeTelemetryFilterString,
   type NativeConnection,
@@ -11,6 +9,7 @@ import { logAttributes } from '../activities/log-attributes';
 import type { Config } from '../config';
 import type { Logger } from '../telemetry/log';
 import { temporalLogger } from '../telemetry/temporal-logger';
+import { builtPath } from './built';
 import { connectNative, createBusWorker } from './bus-worker';
 import { Cleanup } from './cleanup';
 import { dataConverter } from './data-converter';
@@ -52,7 +51,7 @@ function workerOptions(
   return {
     namespace: target.namespace,
     taskQueue: config.ENSEMBLE_TASK_QUEUE,
-    workflowBundle: { codePath: bundlePath() },
+    workflowBundle: { codePath: builtPath('workflow-bundle.js') },
     dataConverter,
     interceptors: { activity: [logAttributes] },
     maxConcurrentActivityTaskExecutions: config.ENSEMBLE_MAX_CONCURRENT_AGENTS,
@@ -83,12 +82,6 @@ function runnable(
     shutdown,
     [Symbol.asyncDispose]: () => resources[Symbol.asyncDispose](),
   };
-}
-
-/** The bundle that the build made: beside the compiled code, or in lib where the sources themselves run. */
-function bundlePath(): string {
-  const beside = join(__dirname, '..', '..', 'workflow-bundle.js');
-  return existsSync(beside) ? beside : join(__dirname, '..', '..', 'lib', 'workflow-bundle.js');
 }
 
 let installed = false;

@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { Worker as Thread } from 'node:worker_threads';
 import type { Worker } from '@temporalio/worker';
 import { ThreadedVMWorkflowCreator, WorkerThreadClient } from '@temporalio/worker/lib/workflow/threaded-vm';
+import { builtPath } from '../built';
 
 type CreateCreator = (typeof Worker)['createWorkflowCreator'];
 
@@ -11,9 +10,10 @@ export const createThreads = async (
   ...[workflowBundle, options, logger]: Parameters<CreateCreator>
 ): Promise<ThreadedVMWorkflowCreator> => {
   const { patchActivationCallback } = options;
+  const path = builtPath('src', 'runtime', 'workflow-thread', 'thread.js');
   const clients = Array.from(
     { length: options.workflowThreadPoolSize },
-    () => new WorkerThreadClient(new Thread(threadPath()), logger, patchActivationCallback),
+    () => new WorkerThreadClient(new Thread(path), logger, patchActivationCallback),
   );
   const init = {
     type: 'init',
@@ -27,9 +27,3 @@ export const createThreads = async (
   await Promise.all(clients.map((client) => client.send(init)));
   return new ThreadedVMWorkflowCreator(clients);
 };
-
-/** Compiled code: where the sources themselves run, that of lib. */
-function threadPath(): string {
-  const beside = join(__dirname, 'thread.js');
-  return existsSync(beside) ? beside : require.resolve('../../../lib/src/runtime/workflow-thread/thread.js');
-}

@@ -9,6 +9,7 @@ interface CallStacks {
   promiseHookInstalled: boolean;
 }
 
+// Not by replacing `createHook`: async_hooks makes its own with it, and workflow code would lose its cancellation scopes.
 const callStacks = globalHandlers as unknown as CallStacks;
 callStacks.setPromiseHook = () => {
   callStacks.stopPromiseHook = promiseHooks.createHook(callStackHooks()) as () => void;
