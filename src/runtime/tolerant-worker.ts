@@ -1,6 +1,6 @@
-import { UnwatchedWorker } from './unwatched-worker';
+import { PlainWorker } from './plain-worker';
 
-type Handle = UnwatchedWorker['handleActivation'];
+type Handle = PlainWorker['handleActivation'];
 
 /**
  * A worker to which a reference to external storage is one more payload of unknown encoding.
@@ -8,7 +8,7 @@ type Handle = UnwatchedWorker['handleActivation'];
  * There is no such storage here, and the SDK refuses a reference in any payload or header before a converter is asked:
  * anybody's single signal would fail the workflow task for ever, even one that no handler wants.
  */
-export class TolerantWorker extends UnwatchedWorker {
+export class TolerantWorker extends PlainWorker {
   protected override handleActivation(...args: Parameters<Handle>): ReturnType<Handle> {
     forgetMessageTypes(args[1].activation.jobs);
     return super.handleActivation(...args);

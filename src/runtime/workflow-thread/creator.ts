@@ -2,10 +2,14 @@ import { Worker as Thread } from 'node:worker_threads';
 import type { Worker } from '@temporalio/worker';
 import { ThreadedVMWorkflowCreator, WorkerThreadClient } from '@temporalio/worker/lib/workflow/threaded-vm';
 import { builtPath } from '../built';
+import { TersePassage } from './sink-calls';
 
 type CreateCreator = (typeof Worker)['createWorkflowCreator'];
 
-/** Threads that run workflow code as the SDK's do, but for what `call-stacks.ts` says, and without a limit on the time of each call. */
+/**
+ * Threads that run workflow code as the SDK's do, but for what `call-stacks.ts` and `sink-calls.ts` say, and without a limit on the
+ * time of each call.
+ */
 export const createThreads = async (
   ...[workflowBundle, options, logger]: Parameters<CreateCreator>
 ): Promise<ThreadedVMWorkflowCreator> => {
@@ -25,5 +29,11 @@ export const createThreads = async (
     hasPatchActivationCallback: patchActivationCallback !== undefined,
   } as const;
   await Promise.all(clients.map((client) => client.send(init)));
-  return new ThreadedVMWorkflowCreator(clients);
+  return new TerseCreator(clients);
 };
+
+class TerseCreator extends ThreadedVMWorkflowCreator {
+  override async createWorkflow(...args: Parameters<ThreadedVMWorkflowCreator['createWorkflow']>) {
+    return new TersePassage(await super.createWorkflow(...args));
+  }
+}

@@ -1,6 +1,7 @@
 import { promiseHooks } from 'node:v8';
 import { globalHandlers } from '@temporalio/worker/lib/workflow/vm-shared';
 import { callStackHooks } from './call-stacks';
+import { markSilentAnswers } from './sink-calls';
 
 /** What the SDK keeps to itself of how it comes by call stacks. */
 interface CallStacks {
@@ -15,5 +16,7 @@ callStacks.setPromiseHook = () => {
   callStacks.stopPromiseHook = promiseHooks.createHook(callStackHooks()) as () => void;
   callStacks.promiseHookInstalled = true;
 };
+
+markSilentAnswers();
 
 require('@temporalio/worker/lib/workflow/workflow-worker-thread');
