@@ -1,10 +1,11 @@
 import type { PayloadCodec } from '@temporalio/common';
+import type { Decoded, Encoded } from '@temporalio/common/lib/internal-non-workflow';
 import { WorkflowCodecRunner } from '@temporalio/worker/lib/workflow-codec-runner';
 import { UnwatchedWorker } from './unwatched-worker';
 
 type CreateWorkflow = UnwatchedWorker['createWorkflow'];
-type Decode = WorkflowCodecRunner['decodeActivation'];
-type Encode = WorkflowCodecRunner['encodeCompletion'];
+type Activation = Parameters<WorkflowCodecRunner['decodeActivation']>[0];
+type Completion = Parameters<WorkflowCodecRunner['encodeCompletion']>[0];
 
 /**
  * A worker that passes on what goes in and out of workflow code as it is, where there is no codec.
@@ -13,9 +14,7 @@ type Encode = WorkflowCodecRunner['encodeCompletion'];
  * activation (measured).
  */
 export class PlainWorker extends UnwatchedWorker {
-  protected override async createWorkflow(
-    ...args: Parameters<CreateWorkflow>
-  ): Promise<Awaited<ReturnType<CreateWorkflow>>> {
+  protected override async createWorkflow(...args: Parameters<CreateWorkflow>): ReturnType<CreateWorkflow> {
     const workflow = await super.createWorkflow(...args);
     const codecs: readonly PayloadCodec[] = this.options.loadedDataConverter.payloadCodecs;
     if (codecs.length > 0) return workflow;
@@ -27,11 +26,11 @@ export class PlainWorker extends UnwatchedWorker {
 }
 
 class Untouched extends WorkflowCodecRunner {
-  override async decodeActivation<T extends Parameters<Decode>[0]>(activation: T) {
-    return activation as Awaited<ReturnType<typeof WorkflowCodecRunner.prototype.decodeActivation<T>>>;
+  override async decodeActivation<T extends Activation>(activation: T): Promise<Decoded<T>> {
+    return activation as Decoded<T>;
   }
 
-  override async encodeCompletion(completion: Parameters<Encode>[0]): ReturnType<Encode> {
-    return completion as Awaited<ReturnType<Encode>>;
+  override async encodeCompletion(completion: Completion): Promise<Encoded<Completion>> {
+    return completion as Encoded<Completion>;
   }
 }
