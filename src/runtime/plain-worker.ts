@@ -1,4 +1,3 @@
-import type { PayloadCodec } from '@temporalio/common';
 import type { Decoded, Encoded } from '@temporalio/common/lib/internal-non-workflow';
 import { WorkflowCodecRunner } from '@temporalio/worker/lib/workflow-codec-runner';
 import { UnwatchedWorker } from './unwatched-worker';
@@ -16,8 +15,7 @@ type Completion = Parameters<WorkflowCodecRunner['encodeCompletion']>[0];
 export class PlainWorker extends UnwatchedWorker {
   protected override async createWorkflow(...args: Parameters<CreateWorkflow>): ReturnType<CreateWorkflow> {
     const workflow = await super.createWorkflow(...args);
-    const codecs: readonly PayloadCodec[] = this.options.loadedDataConverter.payloadCodecs;
-    if (codecs.length > 0) return workflow;
+    if (this.options.loadedDataConverter.payloadCodecs.length > 0) return workflow;
     return {
       ...workflow,
       workflowCodecRunner: new Untouched([], workflow.workflowCodecRunner.workflowContext),
